@@ -1,0 +1,57 @@
+# The list of commands. `make` alone prints it.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# uv brings its own certificates; use the machine's, as pip does.
+export UV_SYSTEM_CERTS ?= 1
+UV := .venv/bin/uv
+RUN := .venv/bin/python
+TEST_ENVS := .envs/mlflow-3/.ready .envs/mlflow-2/.ready .envs/pandas-1/.ready
+BENCH_ENVS := .envs/mlflow-3/.ready .envs/bench-mlserver/.ready .envs/bench-litserve/.ready
+
+.PHONY: help setup demo format check test bench lock clean
+
+help:  ## print this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+
+setup: .venv/.ready  ## the development environment in .venv
+	@echo "ready: .venv/bin/modelport --help"
+
+demo: .venv/.ready .envs/mlflow-3/.ready  ## train and save a model with the real mlflow, serve it, ask it (ARGS=--once: and stop)
+	$(RUN) -m demo.run $(ARGS)
+
+format: .venv/.ready  ## write the code as ruff wants it
+	.venv/bin/ruff format -q .
+	.venv/bin/ruff check -q --fix .
+
+check: .venv/.ready  ## style, types, floors
+	.venv/bin/ruff format --check -q .
+	.venv/bin/ruff check -q .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+
+test: check $(TEST_ENVS)  ## everything a change must pass
+	$(RUN) -m pytest -q $(ARGS)
+	PYTHONPATH=runtime/src:. .envs/mlflow-2/bin/python -m pytest -q tests/runtime
+	PYTHONPATH=runtime/src:. .envs/pandas-1/bin/python -m pytest -q tests/runtime
+
+bench: .venv/.ready $(BENCH_ENVS)  ## measure beside the peers and write benchmarks/RESULTS.md (needs wrk)
+	$(RUN) -m benchmarks.run $(ARGS)
+
+lock: .venv/.ready  ## compile requirements/*.in to hashed requirements
+	for name in $$(ls requirements/*.in | xargs -n1 basename -s .in); do \
+	  $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	    requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+
+clean:  ## remove what was made here: environments, caches
+	rm -rf .venv .envs .cache .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml runtime/pyproject.toml
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	$(UV) pip sync -q --python .venv/bin/python --require-hashes requirements/dev.txt
+	$(UV) pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e runtime -e .
+	touch $@
+
+.envs/%/.ready: requirements/%.txt | .venv/.ready
+	$(UV) venv -q --clear --python $(PYTHON) .envs/$*
+	$(UV) pip sync -q --python .envs/$*/bin/python --require-hashes $<
+	touch $@

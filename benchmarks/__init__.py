@@ -1,0 +1,1 @@
+"""Modelport beside its peers: `python -m benchmarks.run`. Nothing here is part of the product."""

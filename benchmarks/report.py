@@ -1,0 +1,106 @@
+"""A run as Markdown. Alone, it writes the last run's samples again: `python -m benchmarks.report > FILE`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks.measure import CONCURRENCIES
+from benchmarks.results import Cell, Results
+from benchmarks.servers import RAW, SERVERS
+from benchmarks.targets import Target, cpu, idle_cpu, p50, p99, pss, ready, rps, targets
+from benchmarks.workloads import WORKLOADS
+
+SAMPLES = Path(".cache/bench/samples.json")
+METRICS: tuple[tuple[str, Callable[[Cell], float], Callable[..., float]], ...] = (
+    ("req/s", rps, max),
+    ("p50 ms", p50, min),
+    ("p99 ms", p99, min),
+    ("CPU ms/req", cpu, min),
+)
+LEGEND = """\
+Written by `python -m benchmarks.run`; how to read it: [README.md](README.md). Each number is the median over the rounds,
+and behind it, in brackets, its ratio to MLflow and to the best peer **in that very cell** (throughput: the highest,
+else the lowest, MLflow included). CPU is that of the server's whole process tree: milliseconds per request, which is
+seconds per 1,000 requests.
+"""
+
+
+def markdown(results: Results) -> str:
+    lines = ["# Benchmark results", "", LEGEND, *facts(results), ""]
+    lines += ["## Targets", "", *target_table(results), ""]
+    for name in results.workloads():
+        lines += [f"## {name.upper()}: {WORKLOADS[name].title}", "", *load_table(results, name), ""]
+        lines += [*process_table(results, name), ""]
+    return "\n".join(lines)
+
+
+def facts(results: Results) -> Iterator[str]:
+    for name, value in results.facts.items():
+        yield f"- {name}: {value}"
+    for failure in results.failures:
+        yield f"- **not measured**: {failure}"
+
+
+def target_table(results: Results) -> Iterator[str]:
+    yield "| target | measured | limit | holds |"
+    yield "|---|--:|--:|---|"
+    for target in targets(results):
+        verdict = {True: "yes", False: "**no**", None: "not measured"}[target.holds]
+        sign = "≥" if target.at_least else "≤"
+        value = "" if target.value is None else quantity(target.value, target)
+        limit = (
+            ""
+            if target.value is None and target.limit == 0 and target.unit == "s"
+            else f"{sign} {quantity(target.limit, target)}"
+        )
+        yield f"| {target.text} | {value} | {limit} | {verdict} |"
+
+
+def quantity(value: float, target: Target) -> str:
+    return f"{number(value)} {target.unit}".strip()
+
+
+def load_table(results: Results, workload: str) -> Iterator[str]:
+    yield "| server | c | " + " | ".join(name for name, _, _ in METRICS) + " | req/s, lowest to highest | errors |"
+    yield "|---|--:|" + "--:|" * (len(METRICS) + 2)
+    for concurrency in CONCURRENCIES:
+        mlflow = results.cell("mlflow", workload, concurrency)
+        for server in (*SERVERS, RAW):
+            cell = results.cell(server, workload, concurrency)
+            if cell is None:
+                continue
+            values = []
+            for _, value, pick in METRICS:
+                best = results.best_peer(workload, concurrency, value, pick)
+                values.append(
+                    f"{number(value(cell))} ({ratio(value(cell), mlflow and value(mlflow))}; {ratio(value(cell), best)})"
+                )
+            low, high = cell.rps_range
+            name = f"{server}, 64 joined" if server == RAW and concurrency == 64 else server
+            yield f"| {name} | {concurrency} | {' | '.join(values)} | {number(low)}-{number(high)} | {cell.errors} |"
+
+
+def process_table(results: Results, workload: str) -> Iterator[str]:
+    yield "| server | PSS MiB | ready s | idle CPU, % of a core |"
+    yield "|---|--:|--:|--:|"
+    for server in (*SERVERS, RAW):
+        if results.of(server, workload):
+            values = [results.median(server, workload, value) for value in (pss, ready, idle_cpu)]
+            yield f"| {server} | {' | '.join('' if value is None else number(value) for value in values)} |"
+
+
+def ratio(value: float, other: float | None) -> str:
+    return f"{number(value / other)}×" if other else "-"
+
+
+def number(value: float) -> str:
+    """Three figures that matter, no exponent."""
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    print(markdown(Results.parse(json.loads(SAMPLES.read_text()))))

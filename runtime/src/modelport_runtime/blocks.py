@@ -1,0 +1,179 @@
+"""The short way from JSON to a model: rows whose values already have the declared types become column blocks at once.
+
+Whatever is not plainly right here takes the general way (``decoding`` → ``casting`` → ``enforcement``), which gives the
+same data or a good error: this module only ever says "it fits" or "I cannot tell".
+"""
+
+from itertools import chain
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+from modelport_runtime.schema import Scalar, Schema
+
+_SHORT_TYPES = {"double", "long", "integer", "boolean", "string"}
+_MAX_LAYOUTS = 64
+"""How many different column orders are remembered; clients of one model use one or two."""
+
+Columns = Union[Any, List[Any]]
+"""All double: one float64 array (rows, columns). Mixed: per column a 1-D array, or a list of str for text."""
+
+
+class Block:
+    """Rows of one request, in the order of the signature. ``index`` is what a split frame brought along."""
+
+    __slots__ = ("columns", "index", "rows", "table")
+
+    def __init__(self, table: "BlockReader", columns: Columns, rows: int, index: Optional[List[Any]] = None) -> None:
+        self.table = table
+        self.columns = columns
+        self.rows = rows
+        self.index = index
+
+    def array(self) -> Any:
+        """The float64 array (rows, columns) of an all-double signature."""
+        return self.columns
+
+    def frame(self) -> Any:
+        """The DataFrame that MLflow would hand to the model."""
+        import pandas as pd
+
+        labels = self.table.labels()
+        if self.table.all_double:
+            return pd.DataFrame(self.columns, columns=labels, index=self.index, copy=False)
+        frame = pd.DataFrame(dict(zip(self.table.names, self.columns)), copy=False)
+        frame.columns = labels
+        if self.index is not None:
+            frame.index = pd.Index(self.index)
+        return frame
+
+
+def join(blocks: Sequence[Block]) -> Block:
+    """The rows of all blocks (of one table), one after the other."""
+    import numpy as np
+
+    table, rows = blocks[0].table, sum(block.rows for block in blocks)
+    if table.all_double:
+        return Block(table, np.concatenate([block.columns for block in blocks]), rows)
+    columns = [
+        list(chain.from_iterable(parts)) if isinstance(parts[0], list) else np.concatenate(parts)
+        for parts in zip(*(block.columns for block in blocks))
+    ]
+    return Block(table, columns, rows)
+
+
+class BlockReader:
+    """Reads rows for one schema of named scalar columns."""
+
+    def __init__(self, names: Sequence[Union[str, int]], types: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self.types = tuple(types)
+        self.all_double = all(name == "double" for name in types)
+        self._labels: Any = None
+        self._layouts: Dict[Tuple[Any, ...], Optional[List[int]]] = {}
+
+    @classmethod
+    def of(cls, schema: Optional[Schema]) -> Optional["BlockReader"]:
+        """A reader for this schema, or None where every request has to take the general way."""
+        if schema is None or schema.is_tensor or not schema.has_names or len(set(schema.names)) != len(schema.specs):
+            return None
+        types = [spec.type.name if isinstance(spec.type, Scalar) else "" for spec in schema.columns]
+        return cls(schema.names, types) if set(types) <= _SHORT_TYPES else None
+
+    def labels(self) -> Any:
+        """The column labels as one pandas Index, made once: a new one per request costs four times the frame."""
+        if self._labels is None:
+            import pandas as pd
+
+            self._labels = pd.Index(list(self.names))
+        return self._labels
+
+    def read(self, form: str, value: Any) -> Optional[Block]:
+        """The block of a ``dataframe_split`` or ``dataframe_records`` value, or None: take the general way."""
+        index = None
+        if form == "dataframe_split" and type(value) is dict:
+            names, rows, index = value.get("columns"), value.get("data"), value.get("index")
+            if type(names) is not list or not value.keys() <= {"columns", "data", "index"}:
+                return None
+            if index is not None and (type(rows) is not list or type(index) is not list or len(index) != len(rows)):
+                return None
+        elif form == "dataframe_records" and type(value) is list and value and type(value[0]) is dict:
+            names = list(value[0])
+            if any(type(record) is not dict or list(record) != names for record in value):
+                return None
+            rows = [list(record.values()) for record in value]
+        else:
+            return None
+        if type(rows) is not list or not rows:
+            return None
+        columns = self._columns(names, rows)
+        return None if columns is None else Block(self, columns, len(rows), index)
+
+    def _columns(self, names: List[Any], rows: List[Any]) -> Optional[Columns]:
+        try:
+            key = tuple(names)
+            layout = self._layouts[key]
+        except KeyError:
+            layout = self._layout(names)
+            if len(self._layouts) < _MAX_LAYOUTS:
+                self._layouts[key] = layout
+        except TypeError:
+            return None  # a column name that is no scalar
+        if layout is None:
+            return None
+        if self.all_double:
+            return self._doubles(rows, len(names), layout)
+        if any(type(row) is not list or len(row) != len(names) for row in rows):
+            return None
+        by_column = list(zip(*rows))
+        columns: List[Any] = []
+        for position, type_name in zip(layout, self.types):
+            column = _column(by_column[position], type_name)
+            if column is None:
+                return None
+            columns.append(column)
+        return columns
+
+    def _layout(self, names: List[Any]) -> Optional[List[int]]:
+        """Where each column of the signature stands in the request; None when one is missing or named twice."""
+        positions = {name: position for position, name in enumerate(names)}
+        if len(positions) != len(names) or any(name not in positions for name in self.names):
+            return None
+        return [positions[name] for name in self.names]
+
+    def _doubles(self, rows: List[Any], width: int, layout: List[int]) -> Optional[Any]:
+        import numpy as np
+
+        try:
+            array = np.array(rows)
+        except (ValueError, OverflowError):
+            return None  # ragged rows
+        if array.dtype.kind not in "fi" or array.shape[1:] != (width,):
+            return None
+        if array.dtype != np.float64:
+            array = array.astype(np.float64)
+        if len(layout) != width or layout != list(range(width)):
+            array = array[:, layout]
+        return array
+
+
+def _column(values: Tuple[Any, ...], type_name: str) -> Optional[Any]:
+    """The values as an array of the declared type (a list for text), or None when one is of another type."""
+    import numpy as np
+
+    if type_name == "string":
+        return list(values) if set(map(type, values)) == {str} else None
+    try:
+        array = np.array(values)
+    except (ValueError, OverflowError):
+        return None
+    if array.ndim != 1:
+        return None
+    kind = array.dtype.kind
+    if type_name == "double":
+        return array.astype(np.float64, copy=False) if kind in "fi" else None
+    if type_name == "boolean":
+        return array if kind == "b" else None
+    if array.dtype != np.int64:
+        return None
+    if type_name == "integer":
+        return array.astype(np.int32) if -(2**31) <= array.min() and array.max() < 2**31 else None
+    return array

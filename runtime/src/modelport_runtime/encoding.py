@@ -1,0 +1,25 @@
+"""Prediction → response bytes, always valid JSON."""
+
+import sys
+from typing import Any
+
+from modelport_runtime import jsonio, plain
+from modelport_runtime.errors import ModelFailed
+
+
+def encode_predictions(prediction: Any, unwrapped: bool = False) -> bytes:
+    """``{"predictions": …}``, or the prediction alone where ``unwrapped``.
+
+    Raises ModelFailed for a prediction that contains itself.
+    """
+    pandas = sys.modules.get("pandas")
+    if pandas is not None:
+        if isinstance(prediction, pandas.DataFrame):
+            prediction = plain.records(prediction)
+        elif isinstance(prediction, pandas.Series):
+            prediction = plain.records(prediction.to_frame(0 if prediction.name is None else prediction.name))
+    try:
+        body = jsonio.dumps(prediction)
+    except ValueError as error:
+        raise ModelFailed(f"the prediction cannot be written as JSON: {error}") from None
+    return body if unwrapped else b'{"predictions":' + body + b"}"

@@ -1,0 +1,235 @@
+"""The data of a request against the model's input schema, once per batch, before the model sees it.
+
+Here stands what shape of input makes which frame, which columns are taken, and how misfits are reported; ``columns``,
+``nested`` and ``tensors`` know the values.
+"""
+
+import logging
+import os
+from typing import Any, Dict, List, Tuple
+
+from modelport_runtime import columns
+from modelport_runtime.errors import MAX_DETAILS, SchemaMismatch
+from modelport_runtime.nested import checker
+from modelport_runtime.policy import Policy
+from modelport_runtime.schema import AnyType, Array, ColSpec, Map, Object, Scalar, Schema
+from modelport_runtime.tensors import enforced_tensors, type_text
+from modelport_runtime.values import Misfit, describe, shorten
+
+_logger = logging.getLogger(__name__)
+
+Detail = Dict[str, Any]
+
+
+def enforce(data: Any, schema: Schema, policy: Policy) -> Any:
+    """``data`` as the model expects it: a DataFrame for a column schema; an array, or a dict of arrays, for tensors.
+
+    A frame that fits already is returned itself, not copied; else its index is kept. Missing optional columns stay
+    absent.
+    Raises ``SchemaMismatch`` naming every column that does not fit.
+    """
+    if schema.is_tensor:
+        result, misfits = enforced_tensors(data, schema, policy)
+        _raise_if_any([_detail(spec.name, type_text(spec), misfit) for spec, misfit in misfits], misfits)
+        return result
+    frame = _as_frame(data, schema)
+    if _fits(frame, schema):
+        return frame
+    return _enforced_frame(frame, schema, policy)
+
+
+# -- the shape of the input
+
+
+def _as_frame(data: Any, schema: Schema) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame):
+        return data
+    try:
+        if isinstance(data, dict):
+            return _frame_from_dict(data, schema)
+        if np.isscalar(data):
+            return pd.DataFrame([data])
+        if isinstance(data, (pd.Series, list, np.ndarray)):
+            return pd.DataFrame(data)
+    except (ValueError, TypeError) as error:
+        _raise_unreadable(data, str(error))
+    _raise_unreadable(data, "")
+    raise AssertionError
+
+
+def _frame_from_dict(data: Dict[Any, Any], schema: Schema) -> Any:
+    import pandas as pd
+
+    if _is_one_row(data, schema):
+        return pd.DataFrame([data])
+    # A frame cannot hold a two-dimensional array in a column; lists of lists it can.
+    return pd.DataFrame(
+        {name: value.tolist() if getattr(value, "ndim", 1) > 1 else value for name, value in data.items()}
+    )
+
+
+def _is_one_row(data: Dict[Any, Any], schema: Schema) -> bool:
+    """Whether a dict is one row rather than columns; lists of texts count as one value, as they do for MLflow."""
+    import numpy as np
+
+    if any(isinstance(spec.type, (Array, Object)) for spec in schema.columns):
+        return True
+    if any(isinstance(spec.type, Map) and isinstance(data.get(spec.name), dict) for spec in schema.columns):
+        return True
+
+    def is_value(value: Any) -> bool:
+        if isinstance(value, list):
+            return all(isinstance(item, str) for item in value)
+        return value is None or np.isscalar(value) or (isinstance(value, np.ndarray) and value.ndim == 0)
+
+    return all(map(is_value, data.values()))
+
+
+def _raise_unreadable(data: Any, why: str) -> None:
+    found = describe(data)
+    _raise_if_any([{"expected": "DataFrame", "found": shorten(f"{found}: {why}" if why else found)}], [])
+
+
+# -- which columns
+
+
+def _fits(frame: Any, schema: Schema) -> bool:
+    """Whether a frame has just the columns of the schema, in order, each of a dtype that needs no further look."""
+    labels = frame.columns.tolist()
+    specs = schema.columns
+    if len(labels) != len(specs):
+        return False
+    for label, spec, dtype in zip(labels, specs, frame.dtypes.tolist()):
+        kind = spec.type
+        if isinstance(kind, Scalar):
+            if not columns.fits(dtype, kind.name):
+                return False
+        elif not isinstance(kind, AnyType):
+            return False
+        if spec.name is not None and label != spec.name:
+            return False
+    return True
+
+
+def _enforced_frame(frame: Any, schema: Schema, policy: Policy) -> Any:
+    wanted, labels, details, causes = _positions(frame, schema)
+    taken: List[Any] = []
+    names: List[Any] = []
+    for spec, position in wanted:
+        values = frame.iloc[:, position]
+        label = labels[position]
+        try:
+            values = _column(values, spec, policy)
+        except Misfit as misfit:
+            if not spec.required and misfit.expected is None and values.isna().all():
+                continue  # nothing was said about an optional column
+            details.append(_detail(label, str(spec.type), misfit))
+            causes.append((spec, misfit))
+            continue
+        taken.append(values)
+        names.append(label)
+    _raise_if_any(details, causes, _unknown(labels, schema) if schema.has_names else ())
+    return _assembled(taken, names, frame)
+
+
+def _positions(frame: Any, schema: Schema) -> Tuple[List[Tuple[ColSpec, int]], List[Any], List[Detail], List[Any]]:
+    """Which column of the frame each spec takes; and what is missing."""
+    labels = frame.columns.tolist()
+    details: List[Detail] = []
+    if not schema.has_names:
+        for position, spec in enumerate(schema.columns[len(labels) :], len(labels)):
+            details.append({"column": position, "expected": shorten(str(spec.type)), "found": "missing"})
+        return list(zip(schema.columns, range(len(labels)))), labels, details, []
+    places = {label: position for position, label in enumerate(labels)}
+    twice = {label for label in labels if labels.count(label) > 1} if len(places) < len(labels) else ()
+    wanted = []
+    # A name that a schema has twice is one column, of the last type given.
+    for spec in {spec.name: spec for spec in schema.columns}.values():
+        if spec.name in twice:
+            details.append({"column": spec.name, "expected": "one column", "found": "several of that name"})
+        elif spec.name in places:
+            wanted.append((spec, places[spec.name]))
+        elif spec.required:
+            details.append({"column": spec.name, "expected": shorten(str(spec.type)), "found": "missing"})
+    unknown = _unknown(labels, schema)
+    if unknown and not details:
+        _logger.warning("Ignoring columns that the model's signature does not have: %s.", _listed(unknown))
+    return wanted, labels, details, []
+
+
+def _unknown(labels: List[Any], schema: Schema) -> List[Any]:
+    known = {spec.name for spec in schema.columns}
+    return [label for label in labels if label not in known]
+
+
+def _column(values: Any, spec: ColSpec, policy: Policy) -> Any:
+    import pandas as pd
+
+    if isinstance(spec.type, Scalar):
+        return columns.converted(values, spec.type.name, policy)
+    if isinstance(spec.type, AnyType):
+        return values
+    check = checker(spec.type, spec.required, policy)
+    cells = []
+    for row, cell in enumerate(values.tolist()):
+        try:
+            cells.append(check(cell))
+        except Misfit as misfit:
+            misfit.row = row
+            raise
+    return pd.Series(cells, index=values.index, name=values.name, dtype=object)
+
+
+def _assembled(taken: List[Any], names: List[Any], frame: Any) -> Any:
+    import pandas as pd
+
+    # By position: labels may repeat in an unnamed schema.
+    result = pd.DataFrame(dict(enumerate(taken)), index=frame.index, copy=False)
+    result.columns = pd.Index(names, dtype=object if not names else None)
+    return result
+
+
+# -- what is said about misfits
+
+
+def _detail(label: Any, expected: str, misfit: Misfit) -> Detail:
+    detail: Detail = {} if label is None else {"column": label}
+    if misfit.row is not None:
+        detail["row"] = misfit.row
+    if misfit.path:
+        detail["path"] = shorten(misfit.path)
+    detail["expected"] = shorten(misfit.expected or expected)
+    detail["found"] = shorten(misfit.found)
+    return detail
+
+
+def _raise_if_any(details: List[Detail], causes: Any, unknown: Any = ()) -> None:
+    if not details:
+        return
+    if os.environ.get("MLFLOW_DISABLE_SCHEMA_DETAILS", "").lower() in ("true", "1"):
+        raise SchemaMismatch("The input does not fit the model's signature.")
+    texts = [_sentence(detail) for detail in details[:MAX_DETAILS]]
+    if len(details) > MAX_DETAILS:
+        texts.append(f"and {len(details) - MAX_DETAILS} more")
+    message = f"The input does not fit the model's signature: {'; '.join(texts)}."
+    if unknown and any(detail["found"] == "missing" for detail in details):
+        message += f" It also has columns that the signature does not have: {_listed(unknown)}."
+    hints = [misfit.hint for _, misfit in causes if misfit.hint]
+    raise SchemaMismatch(message, hint=hints[0] if hints else None, details=details)
+
+
+def _sentence(detail: Detail) -> str:
+    place = f"column {shorten(repr(detail['column']))}" if "column" in detail else "the data"
+    if "row" in detail:
+        place += f", row {detail['row']}"
+    if "path" in detail:
+        place += f", at {detail['path']}"
+    return f"{place}: expected {detail['expected']}, found {detail['found']}"
+
+
+def _listed(labels: List[Any]) -> str:
+    shown = ", ".join(shorten(repr(label)) for label in labels[:MAX_DETAILS])
+    return shown if len(labels) <= MAX_DETAILS else f"{shown} and {len(labels) - MAX_DETAILS} more"

@@ -1,0 +1,29 @@
+"""The flavors: one module each, in the order in which they are asked."""
+
+from typing import Any, Dict, Protocol, Tuple
+
+from modelport_runtime.flavors import generic, onnx, python_function, sklearn
+from modelport_runtime.flavors.predictor import Predictor
+from modelport_runtime.model import Model
+
+
+class Flavor(Protocol):
+    """What each module of this package offers."""
+
+    NAME: str
+    """Its key under ``flavors`` in the MLmodel file."""
+
+    def handles(self, loader_module: str) -> bool:
+        """Whether it can load what this module would load."""
+
+    def load(self, model: Model, config: Dict[str, Any]) -> Predictor:
+        """Load the native part; ``config`` is the merged model configuration. Raises what loading raises."""
+
+
+FLAVORS: Tuple[Flavor, ...] = (sklearn, onnx, python_function, generic)
+"""``generic`` handles every module that can be imported, so it stands last."""
+
+
+def flavor_for(loader_module: str) -> Flavor:
+    """The flavor that loads what ``loader_module`` names."""
+    return next(flavor for flavor in FLAVORS if flavor.handles(loader_module))

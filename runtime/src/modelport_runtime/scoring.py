@@ -1,0 +1,252 @@
+"""Requests → answers for one loaded model: decode, enforce, predict, encode; alone, or joined where that changes nothing.
+
+No I/O and no waiting: the worker brings the requests that are there and carries the answers away.
+"""
+
+import json
+import logging
+import time
+import traceback
+from collections import OrderedDict
+from typing import Any, Dict, Hashable, List, NamedTuple, Optional, Union
+
+from modelport_runtime import batching, decoding
+from modelport_runtime.blocks import Block, BlockReader
+from modelport_runtime.encoding import encode_predictions
+from modelport_runtime.enforcement import enforce
+from modelport_runtime.errors import InvalidInput, ModelFailed, ModelportError, UnsupportedMediaType
+from modelport_runtime.params import enforce_params
+from modelport_runtime.policy import LENIENT, POLICIES, Policy
+from modelport_runtime.pyfunc import PyFuncModel
+
+log = logging.getLogger(__name__)
+
+JOINING_PAUSE = 1.0
+"""Seconds without joining after a joined prediction failed, so that a bad neighbour costs the others little."""
+
+
+class Request(NamedTuple):
+    """One request as it came: ``content`` is ``json`` or ``csv``; ``arrived`` is time.perf_counter() when it was read."""
+
+    id: int
+    content: str
+    policy: Policy
+    body: bytes
+    arrived: float
+
+
+class Answer(NamedTuple):
+    """The answer's body, or the error; phases in microseconds: queue, decode, predict, encode.
+
+    ``joined`` is (requests, rows) of the predict call on the first answer of each call, None on the others.
+    """
+
+    id: int
+    body: Union[bytes, ModelportError]
+    rows: int = 0
+    phases: Optional[List[int]] = None
+    joined: Optional[List[int]] = None
+
+
+class _Prepared:
+    """A request that was decoded and fits the signature."""
+
+    __slots__ = ("data", "decoded", "params", "request", "rows", "started", "unwrapped")
+
+    def __init__(self, request: Request, data: Any, params: Dict[str, Any], unwrapped: bool, started: float) -> None:
+        self.request = request
+        self.data = data
+        self.params = params
+        self.unwrapped = unwrapped
+        self.rows = batching.row_count(data)
+        self.started = started
+        self.decoded = time.perf_counter()
+
+
+class Scorer:
+    """Scores requests with one model. Safe for several threads as far as the model is."""
+
+    def __init__(self, model: PyFuncModel) -> None:
+        self._model = model
+        self._predictor = model.predictor
+        signature = model.signature
+        self._from_type_hint = signature is not None and signature.is_from_type_hint
+        self._schema = signature.inputs if signature is not None else None
+        self._params = signature.params if signature is not None else None
+        self._param_names = tuple(spec.name for spec in self._params or ())
+        self._reader = None if self._from_type_hint else BlockReader.of(self._schema)
+        self.joins = self._predictor.row_wise
+        """Whether rows of several requests may share one predict call."""
+        self._joining_again_at = 0.0
+
+    @property
+    def user_code(self) -> bool:
+        """Whether predicting runs the user's own code (on threads, never joined)."""
+        return self._predictor.user_code
+
+    def score(self, requests: List[Request]) -> List[Answer]:
+        """Exactly one answer for each request, in any order. Never raises for a request's fault."""
+        answers: List[Answer] = []
+        groups: "OrderedDict[Hashable, List[_Prepared]]" = OrderedDict()
+        for request in requests:
+            started = time.perf_counter()
+            try:
+                prepared = self._prepare(request, started)
+            except ModelportError as error:
+                answers.append(Answer(request.id, error, 0, _phases(request, started, time.perf_counter())))
+                continue
+            except Exception as error:  # noqa: BLE001  a hole in our own reading must not take the worker down
+                answers.append(Answer(request.id, _unexpected(error), 0, None))
+                continue
+            key = None
+            if len(requests) > 1 and self.joins and prepared.rows:
+                key = batching.joining_key(prepared.data, prepared.params)
+            groups.setdefault(request.id if key is None else ("join", key), []).append(prepared)
+        for group in groups.values():
+            for batch in self._capped(group):
+                self._predict(batch, answers)
+        return answers
+
+    def _prepare(self, request: Request, started: float) -> _Prepared:
+        if request.content == "csv":
+            data: Any = enforce_if(self._schema, decoding.read_csv(request.body, self._schema, request.policy), request)
+            return _Prepared(request, data, enforce_params(None, self._params), False, started)
+        if request.content != "json":
+            raise UnsupportedMediaType(f"no reader for content '{request.content}'")
+        payload = decoding.read_json(request.body, self._param_names)
+        block = None
+        if self._reader is not None and not request.policy.strict:
+            block = self._reader.read(payload.form, payload.value)
+        if block is not None:
+            data = block
+        else:
+            data = decoding.to_data(payload, self._schema, request.policy, self._from_type_hint)
+            if not self._from_type_hint:
+                data = enforce_if(self._schema, data, request)
+        params = payload.params
+        checked = enforce_params(params, self._params) if self._params or params is not None else {}
+        return _Prepared(request, data, checked, payload.unwrapped, started)
+
+    def _capped(self, group: List[_Prepared]) -> List[List[_Prepared]]:
+        """The group in batches that keep to the cap on rows; one by one while joining pauses."""
+        if len(group) == 1:
+            return [group]
+        if time.monotonic() < self._joining_again_at:
+            return [[prepared] for prepared in group]
+        batches: List[List[_Prepared]] = []
+        rows = 0
+        for prepared in group:
+            if not batches or rows + prepared.rows > batching.MAX_JOINED_ROWS:
+                batches.append([])
+                rows = 0
+            batches[-1].append(prepared)
+            rows += prepared.rows
+        return batches
+
+    def _predict(self, batch: List[_Prepared], answers: List[Answer]) -> None:
+        """One predict call for the whole batch; halves of it, down to single requests, where that fails."""
+        started = time.perf_counter()
+        try:
+            if len(batch) == 1:
+                shares = [self._call(batch[0].data, batch[0].params)]
+            else:
+                prediction = self._call(batching.join([prepared.data for prepared in batch]), batch[0].params)
+                shares = batching.split(prediction, [prepared.rows for prepared in batch])
+        except Exception as error:  # noqa: BLE001  whatever a model raises belongs to this batch alone
+            if len(batch) > 1:
+                self._joining_again_at = time.monotonic() + JOINING_PAUSE
+                middle = len(batch) // 2
+                self._predict(batch[:middle], answers)
+                self._predict(batch[middle:], answers)
+                return
+            phases = _phases(batch[0].request, batch[0].started, batch[0].decoded, started, time.perf_counter())
+            answers.append(Answer(batch[0].request.id, _model_failed(error), batch[0].rows, phases, [1, batch[0].rows]))
+            return
+        predicted = time.perf_counter()
+        joined: Optional[List[int]] = [len(batch), sum(prepared.rows for prepared in batch)]
+        for prepared, share in zip(batch, shares):
+            encoding = time.perf_counter()
+            body: Union[bytes, ModelportError]
+            try:
+                body = encode_predictions(share, prepared.unwrapped)
+            except Exception as error:  # noqa: BLE001  an answer nobody can encode is this request's own failure
+                body = _unexpected(error)
+            request = prepared.request
+            phases = _phases(request, prepared.started, prepared.decoded, started, predicted, encoding)
+            answers.append(Answer(request.id, body, prepared.rows, phases, joined))
+            joined = None
+
+    def _call(self, data: Any, params: Dict[str, Any]) -> Any:
+        if isinstance(data, Block):
+            data = data.array() if self._predictor.array_columns is not None else data.frame()
+        return self._predictor.predict(data, params)
+
+    def warm_up(self, example: Optional[bytes]) -> Optional[str]:
+        """Predict the model's own example, so that the first caller does not pay for lazy set-up.
+
+        Where rows may be joined, also check on the example that joining changes nothing; joining is off where it does.
+        Returns the reason why there was no warm-up, for the log; a failing example does not keep a model from serving.
+        """
+        if example is None:
+            return "the model has no input example"
+        now = time.perf_counter()
+        try:
+            prepared = self._prepare(Request(0, "json", LENIENT, example, now), now)
+            alone = self._call(prepared.data, prepared.params)
+        except Exception as error:  # noqa: BLE001  the example is the author's, and may be wrong
+            return f"the input example fails: {type(error).__name__}: {error}"
+        if self.joins and prepared.rows and batching.joining_key(prepared.data, prepared.params) is not None:
+            try:
+                both = self._call(batching.join([prepared.data, prepared.data]), prepared.params)
+                shares = batching.split(both, [prepared.rows, prepared.rows])
+                self.joins = all(batching.same_predictions(share, alone) for share in shares)
+            except Exception as error:  # noqa: BLE001  cannot be joined: then it is not
+                log.debug("joined example failed: %r", error)
+                self.joins = False
+        return None
+
+
+def enforce_if(schema: Any, data: Any, request: Request) -> Any:
+    """The data against the signature, if there is one."""
+    return data if schema is None else enforce(data, schema, request.policy)
+
+
+def read_head(head: bytes) -> Dict[str, Any]:
+    """An INFER frame's head: ``{"content": "json" | "csv", "policy": "lenient" | "strict"}``."""
+    fields: Dict[str, Any] = json.loads(head)
+    fields["policy"] = POLICIES[fields["policy"]]
+    return fields
+
+
+def _phases(request: Request, *times: float) -> List[int]:
+    """Microseconds of each phase reached: queue, decode, predict, encode (a missing one is 0)."""
+    started = times[0]
+    phases = [int((started - request.arrived) * 1e6), 0, 0, 0]
+    if len(times) == 2:
+        phases[1] = int((times[1] - started) * 1e6)
+    elif len(times) > 2:
+        phases[0] += int((times[2] - times[1]) * 1e6)  # waiting for the neighbours' decoding
+        phases[1] = int((times[1] - started) * 1e6)
+        phases[2] = int((times[3] - times[2]) * 1e6)
+        if len(times) > 4:
+            phases[3] = int((time.perf_counter() - times[4]) * 1e6)
+    return phases
+
+
+def _model_failed(error: Exception) -> ModelportError:
+    """What the model raised, as data: mlflow's own exceptions keep their code, all others are the model's failure."""
+    if isinstance(error, ModelportError):
+        return error
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    code = getattr(error, "error_code", None)
+    if isinstance(code, str) and any(kind.__name__ == "MlflowException" for kind in type(error).__mro__):
+        return ModelFailed(str(getattr(error, "message", error)), code=code, traceback=text)
+    message = f"the model raised {type(error).__name__} while predicting"
+    return ModelFailed(message, details=[{"exception": type(error).__name__, "message": str(error)[:500]}], traceback=text)
+
+
+def _unexpected(error: Exception) -> ModelportError:
+    if isinstance(error, (RecursionError, MemoryError)):
+        return InvalidInput(f"the request is too large or too deeply nested ({type(error).__name__})")
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return ModelportError(f"cannot handle this request: {type(error).__name__}: {error}", traceback=text)

@@ -1,0 +1,375 @@
+"""The worker process: one model in its own interpreter, frames in, frames out.
+
+A library model has one thread for everything: it reads what lies on the sockets, predicts it as one batch, answers, and looks
+again; what arrives meanwhile waits on the socket and becomes the next batch. User code runs on threads, as under MLflow's
+server, while the main thread reads. The first connection is the control connection: it brings the handshake that names the
+model, and the worker ends when it closes.
+"""
+
+import faulthandler
+import gc
+import logging
+import os
+import platform
+import selectors
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Dict, List, Optional, Tuple
+
+from modelport_runtime import jsonio, wire
+from modelport_runtime.errors import ModelNotLoadable, ModelportError
+from modelport_runtime.scoring import Answer, Request, Scorer, read_head
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 128
+"""Requests taken from the queue at once; rows per predict call are capped apart (``batching.MAX_JOINED_ROWS``)."""
+RECEIVE_SIZE = 1 << 18
+
+
+class Task:
+    """A request that waits for its start, and where its answer goes."""
+
+    __slots__ = ("alone", "connection", "deadline", "request")
+
+    def __init__(self, connection: "Connection", request: Request, alone: bool, budget_ms: int) -> None:
+        self.connection = connection
+        self.request = request
+        self.alone = alone
+        self.deadline = request.arrived + budget_ms / 1000 if budget_ms else None
+
+
+class Connection:
+    """One scoring process's socket: what was read and what is still to be written. ``lock`` guards the channel."""
+
+    def __init__(self, sock: socket.socket, max_body: int) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.channel = wire.Channel(max_body)
+        self.lock = threading.Lock()
+        self.closed = False
+        self._unsent = b""
+
+    def receive(self) -> Optional[List[wire.Message]]:
+        """What has arrived, or None when the other side is gone."""
+        messages: List[wire.Message] = []
+        while True:
+            try:
+                data = self.sock.recv(RECEIVE_SIZE)
+            except BlockingIOError:
+                return messages
+            except OSError:
+                return None
+            if not data:
+                return None
+            with self.lock:
+                messages += self.channel.receive(data)
+            if len(data) < RECEIVE_SIZE:
+                return messages
+
+    def send(self, kind: int, id: int, head: bytes = b"", body: bytes = b"") -> None:
+        with self.lock:
+            self.channel.send(kind, id, head, body)
+
+    def flush(self) -> bool:
+        """Write what can be written now; False when something is left for later."""
+        with self.lock:
+            if self.channel.outgoing:
+                self._unsent += self.channel.take()
+            while self._unsent and not self.closed:
+                try:
+                    sent = self.sock.send(self._unsent)
+                except BlockingIOError:
+                    return False
+                except OSError:
+                    self.closed = True  # the scoring process is gone; its requests are answered by nobody
+                    break
+                self._unsent = self._unsent[sent:]
+            return True
+
+
+class Worker:
+    """Accepts connections, queues requests, has them scored, answers. ``run`` returns when it was told to stop."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        listener.setblocking(True)
+        self._listener = listener
+        self._selector = selectors.DefaultSelector()
+        self._waiting: Dict[Tuple[Connection, int], Task] = {}
+        self._heads: Dict[bytes, Dict[str, Any]] = {}
+        self._stopping = False
+        self._lock = threading.Lock()
+        self._running = 0
+        self._exclusive = False
+        self._threads: Optional[ThreadPoolExecutor] = None
+        self._max_threads = 0
+        self._max_body = 0
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+
+    def run(self) -> None:
+        """Load the model, then serve it until the control connection says stop or closes."""
+        self._control = Connection(self._listener.accept()[0], wire.MAX_HEAD)
+        if not self._start():
+            return
+        self._listener.setblocking(False)
+        for source in (self._listener, self._wake_reader):
+            self._selector.register(source, selectors.EVENT_READ)
+        self._selector.register(self._control.sock, selectors.EVENT_READ, self._control)
+        while not (self._stopping and not self._waiting and not self._running):
+            for key, events in self._selector.select(0 if self._waiting and self._threads is None else None):
+                self._handle(key, events)
+            if self._threads is not None:
+                self._start_threads()
+            elif self._waiting:
+                self._score_waiting()
+        self._finish()
+
+    # -- start ---------------------------------------------------------------------------------------------------------
+
+    def _start(self) -> bool:
+        """Handshake, load, warm up; the answer tells the launcher that requests are welcome, or why not."""
+        control = self._control
+        control.sock.setblocking(True)
+        while True:
+            data = control.sock.recv(RECEIVE_SIZE)
+            if not data:
+                return False
+            messages = control.channel.receive(data)
+            if messages:
+                break
+        try:
+            facts = self._load(jsonio.loads(messages[0].head))
+        except Exception as error:  # noqa: BLE001  whatever a model's loading raises is told to the launcher
+            control.send(wire.ERROR, 0, jsonio.dumps(_load_error(error)))
+            control.flush()
+            return False
+        control.send(wire.HANDSHAKE, 0, jsonio.dumps(facts))
+        control.flush()
+        control.sock.setblocking(False)
+        return True
+
+    def _load(self, settings: Dict[str, Any]) -> Dict[str, Any]:
+        if settings["wire"] != wire.WIRE_VERSION:
+            raise ModelNotLoadable(f"wire version {settings['wire']} is spoken there, {wire.WIRE_VERSION} here")
+        sys.path += [entry for entry in settings["sys_path"] if entry not in sys.path]
+        from modelport_runtime import pyfunc
+
+        began = time.perf_counter()
+        model = pyfunc.load(settings["model_path"], settings["mlmodel"], settings["model_config"])
+        scorer = Scorer(model)
+        loaded = time.perf_counter()
+        note = scorer.warm_up(model.metadata.serving_example())
+        self._max_body = settings["max_body"]
+        self._max_threads = settings["threads"]
+        if scorer.user_code:
+            self._threads = ThreadPoolExecutor(self._max_threads, thread_name_prefix="predict")
+        self._scorer = scorer
+        gc.collect()
+        gc.freeze()
+        return {
+            "wire": wire.WIRE_VERSION,
+            "pid": os.getpid(),
+            "python": platform.python_version(),
+            "user_code": scorer.user_code,
+            "joins": scorer.joins,
+            "json": jsonio.library(),
+            "load_seconds": round(loaded - began, 3),
+            "warm_up_seconds": round(time.perf_counter() - loaded, 3),
+            "warm_up_note": note,
+        }
+
+    # -- frames in -----------------------------------------------------------------------------------------------------
+
+    def _handle(self, key: selectors.SelectorKey, events: int) -> None:
+        if key.fileobj is self._listener:
+            self._accept()
+        elif key.fileobj is self._wake_reader:
+            self._wake_reader.recv(4096)
+            for other in list(self._selector.get_map().values()):
+                if other.data is not None:
+                    self._flush(other.data)
+        else:
+            if events & selectors.EVENT_WRITE:
+                self._flush(key.data)
+            if events & selectors.EVENT_READ:
+                self._read(key.data)
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except OSError:
+            return
+        connection = Connection(sock, self._max_body)
+        self._selector.register(sock, selectors.EVENT_READ, connection)
+
+    def _read(self, connection: Connection) -> None:
+        try:
+            messages = connection.receive()
+        except wire.WireError as error:
+            log.error("closing a connection: %s", error)
+            messages = None
+        if messages is None:
+            self._close(connection)
+            return
+        for message in messages:
+            if message.kind == wire.INFER:
+                self._queue(connection, message)
+            elif message.kind == wire.CANCEL:
+                with self._lock:
+                    self._waiting.pop((connection, message.id), None)
+                with connection.lock:
+                    connection.channel.forget(message.id)
+            elif message.kind == wire.STOP:
+                self._stopping = True
+        if connection.channel.outgoing:  # credit
+            self._flush(connection)
+
+    def _queue(self, connection: Connection, message: wire.Message) -> None:
+        head = self._heads.get(message.head)
+        if head is None:
+            head = self._heads[message.head] = read_head(message.head)
+        arrived = time.perf_counter()
+        request = Request(message.id, head["content"], head["policy"], message.body, arrived)
+        task = Task(connection, request, bool(message.flags & wire.ALONE), message.budget_ms)
+        with self._lock:
+            self._waiting[(connection, message.id)] = task
+
+    def _close(self, connection: Connection) -> None:
+        if connection is self._control:
+            os._exit(0)  # the launcher is gone: nobody owns this process any more
+        self._selector.unregister(connection.sock)
+        with connection.lock:
+            connection.closed = True
+        connection.sock.close()
+        with self._lock:
+            for key in [key for key in self._waiting if key[0] is connection]:
+                del self._waiting[key]
+
+    # -- frames out ----------------------------------------------------------------------------------------------------
+
+    def _flush(self, connection: Connection) -> None:
+        """Write what fits; ask to be told when more fits. Main thread only."""
+        if connection.closed:
+            return
+        wanted = selectors.EVENT_READ if connection.flush() else selectors.EVENT_READ | selectors.EVENT_WRITE
+        if not connection.closed and self._selector.get_key(connection.sock).events != wanted:
+            self._selector.modify(connection.sock, wanted, connection)
+
+    def _announce(self, tasks: List[Task]) -> None:
+        """Tell each scoring process which of its requests begin now: from here on they may have had an effect."""
+        by_connection: Dict[Connection, List[int]] = {}
+        for task in tasks:
+            by_connection.setdefault(task.connection, []).append(task.request.id)
+        for connection, ids in by_connection.items():
+            connection.send(wire.START, 0, b"", struct.pack(f"<{len(ids)}Q", *ids))
+            connection.flush()
+
+    @staticmethod
+    def _answer(connection: Connection, answer: Answer) -> None:
+        head: Dict[str, Any] = {"rows": answer.rows, "phases": answer.phases}
+        if answer.joined is not None:
+            head["joined"] = answer.joined
+        if isinstance(answer.body, bytes):
+            connection.send(wire.RESULT, answer.id, jsonio.dumps(head), answer.body)
+        else:
+            head["error"] = answer.body.as_dict()
+            connection.send(wire.ERROR, answer.id, jsonio.dumps(head))
+
+    # -- scoring in this thread (library models) -----------------------------------------------------------------------
+
+    def _score_waiting(self) -> None:
+        tasks = self._take(MAX_BATCH if self._scorer.joins else 1)
+        if not tasks:
+            return
+        self._announce(tasks)
+        # Ids are the sender's own: two scoring processes may use the same one.
+        numbered = [task.request._replace(id=number) for number, task in enumerate(tasks)]
+        for answer in self._scorer.score(numbered):
+            task = tasks[answer.id]
+            self._answer(task.connection, answer._replace(id=task.request.id))
+        for connection in {task.connection for task in tasks}:
+            self._flush(connection)
+
+    def _take(self, most: int) -> List[Task]:
+        """The next tasks that may run together: in order, none expired, one that must be alone by itself."""
+        tasks: List[Task] = []
+        now = time.perf_counter()
+        while self._waiting and len(tasks) < most:
+            key = next(iter(self._waiting))
+            task = self._waiting[key]
+            if task.alone and tasks:
+                break
+            del self._waiting[key]
+            if task.deadline is not None and task.deadline < now:
+                continue  # its caller has been answered
+            tasks.append(task)
+            if task.alone:
+                break
+        return tasks
+
+    # -- scoring on threads (user code) --------------------------------------------------------------------------------
+
+    def _start_threads(self) -> None:
+        """Start as many waiting tasks as threads are free; one that must be alone waits for all others, and they for it."""
+        assert self._threads is not None
+        while True:
+            with self._lock:
+                if self._exclusive or self._running >= self._max_threads or not self._waiting:
+                    return
+                if next(iter(self._waiting.values())).alone and self._running:
+                    return
+                tasks = self._take(1)
+                if not tasks:
+                    continue
+                self._running += 1
+                self._exclusive = tasks[0].alone
+            self._announce(tasks)
+            self._threads.submit(self._score_on_thread, tasks[0])
+
+    def _score_on_thread(self, task: Task) -> None:
+        try:
+            for answer in self._scorer.score([task.request]):
+                self._answer(task.connection, answer)
+            flushed = task.connection.flush()
+        finally:
+            with self._lock:
+                self._running -= 1
+                self._exclusive = False
+                idle = not self._running
+        self._start_threads()
+        if not flushed or (idle and self._stopping):
+            self._wake_writer.send(b"x")
+
+    # -- end -----------------------------------------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        """Give what is left to write a moment, then let the connections close."""
+        connections = [key.data for key in self._selector.get_map().values() if key.data is not None]
+        until = time.monotonic() + 5
+        while time.monotonic() < until and not all([connection.flush() for connection in connections]):
+            time.sleep(0.01)
+
+
+def _load_error(error: Exception) -> Dict[str, Any]:
+    if isinstance(error, ModelportError) and error.traceback is not None:
+        return error.as_dict()
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    if not isinstance(error, ModelportError):
+        error = ModelNotLoadable(f"loading the model failed: {type(error).__name__}: {error}")
+    error.traceback = text
+    return error.as_dict()
+
+
+def main() -> None:
+    """Entry point of the laid-out runtime folder: the only argument is the listening socket's file descriptor."""
+    faulthandler.enable()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s worker: %(message)s")
+    Worker(socket.socket(fileno=int(sys.argv[1]))).run()

@@ -1,0 +1,44 @@
+"""The command line: one file per command. A command parses, makes one call, and formats; errors become one readable block."""
+
+import sys
+
+import typer
+
+import modelport
+from modelport.cli import serve
+
+app = typer.Typer(
+    name="modelport",
+    help="Run MLflow models as they are: no scoring code, no container, no cloud.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("serve", epilog=serve.EPILOG)(serve.serve)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(modelport.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of the `modelport` command."""
+    from modelport_runtime.errors import ModelportError
+
+    from modelport.cli.output import print_error
+
+    try:
+        app()
+    except ModelportError as error:
+        print_error(error)
+        sys.exit(1)

@@ -1,0 +1,96 @@
+"""`modelport serve`: flags as `mlflow models serve` spells them, and a few of our own."""
+
+from typing import Annotated
+
+import typer
+
+from modelport.settings import DEFAULT_HOST, DEFAULT_PORT, DEFAULT_TIMEOUT, MIB
+
+EPILOG = "Example: modelport serve -m ./model -p 5000 --python ./model-env/bin/python"
+
+
+def serve(
+    model_uri: Annotated[str, typer.Option("-m", "--model-uri", help="Model directory: a path or a file: URI.")],
+    port: Annotated[int, typer.Option("-p", "--port", envvar="MLFLOW_PORT", min=0, max=65535)] = DEFAULT_PORT,
+    host: Annotated[str, typer.Option("-h", "--host", envvar="MLFLOW_HOST")] = DEFAULT_HOST,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            "-t",
+            "--timeout",
+            envvar="MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT",
+            min=0.001,
+            help="Seconds until a request is answered with 504.",
+        ),
+    ] = DEFAULT_TIMEOUT,
+    workers: Annotated[
+        int,
+        typer.Option("-w", "--workers", envvar="MLFLOW_MODELS_WORKERS", min=1, help="Processes that hold the model."),
+    ] = 1,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that speak HTTP, on one address.")] = 1,
+    env_manager: Annotated[str, typer.Option(help="Only 'local': the model runs in --python.")] = "local",
+    no_conda: Annotated[bool, typer.Option("--no-conda", help="The same as --env-manager local.")] = False,
+    python: Annotated[
+        str | None, typer.Option(help="The model's interpreter; the one that runs modelport if not given.")
+    ] = None,
+    enable_mlserver: Annotated[bool, typer.Option("--enable-mlserver", help="Accepted; not needed.")] = False,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Requests that a Python model's own code may serve at once, per worker.")
+    ] = 64,
+    no_side_effects: Annotated[
+        bool,
+        typer.Option("--no-side-effects", help="A Python model may be asked again when its process died on a request."),
+    ] = False,
+    max_queue: Annotated[int, typer.Option(min=1, help="Requests open at once per process; more get 429.")] = 1024,
+    max_body: Annotated[int, typer.Option(min=1, help="MiB a request's body may have.")] = 256,
+    api_key: Annotated[
+        str | None,
+        typer.Option(envvar="MODELPORT_API_KEY", show_envvar=True, help="Wanted as 'Authorization: Bearer KEY'."),
+    ] = None,
+    ssl_certfile: Annotated[str | None, typer.Option(help="PEM certificate: serve HTTPS.")] = None,
+    ssl_keyfile: Annotated[str | None, typer.Option(help="PEM key of the certificate.")] = None,
+    access_log: Annotated[str, typer.Option(help="text, json or off; one line per request on standard output.")] = "text",
+    tracebacks: Annotated[
+        bool, typer.Option("--tracebacks", help="Send the traceback of a failing model to the client.")
+    ] = False,
+) -> None:
+    """Serve a model over HTTP, as `mlflow models serve` does."""
+    from modelport.cli.output import set_up_log
+    from modelport.server import log
+    from modelport.server import serve as run
+    from modelport.settings import ServeSettings
+
+    if env_manager != "local":
+        raise typer.BadParameter(
+            f"'{env_manager}' is not known yet: prepare the environment yourself and name its interpreter with --python",
+            param_hint="--env-manager",
+        )
+    if access_log not in ("text", "json", "off"):
+        raise typer.BadParameter(f"'{access_log}' is none of text, json, off", param_hint="--access-log")
+    if (ssl_certfile is None) != (ssl_keyfile is None):
+        raise typer.BadParameter("--ssl-certfile and --ssl-keyfile belong together", param_hint="--ssl-keyfile")
+    set_up_log()
+    if enable_mlserver:
+        log.info("--enable-mlserver is not needed: parallel workers (-w) and adaptive batching are built in")
+    if api_key is None and host not in ("127.0.0.1", "localhost", "::1"):
+        log.warning("ANYONE who reaches %s can use this model: give --api-key, and --ssl-certfile for encryption", host)
+    run(
+        ServeSettings(
+            model_uri=model_uri,
+            host=host,
+            port=port,
+            python=python,
+            workers=workers,
+            processes=processes,
+            threads=threads,
+            timeout=timeout,
+            max_queue=max_queue,
+            max_body=max_body * MIB,
+            no_side_effects=no_side_effects,
+            api_key=api_key,
+            ssl_certfile=ssl_certfile,
+            ssl_keyfile=ssl_keyfile,
+            access_log=access_log,
+            tracebacks=tracebacks,
+        )
+    )

@@ -1,0 +1,33 @@
+"""What can go wrong on this side of the socket: the runtime's tree, and what only the serving side knows.
+
+    ModelportError (modelport_runtime.errors)
+    ├── InvalidInput          what was asked for cannot be understood     (BAD_REQUEST)
+    ├── ModelNotLoadable      the model directory is damaged
+    ├── NotFound              what was asked for is not there             (RESOURCE_DOES_NOT_EXIST)
+    ├── CannotStart           the server cannot be started as asked       (INVALID_STATE)
+    └── WorkerFailed          the model's worker process cannot serve it  (MODEL_NOT_LOADABLE)
+
+Status codes belong to ``serving``, exit codes to ``cli``.
+"""
+
+from modelport_runtime.errors import InvalidInput, ModelNotLoadable, ModelportError
+
+__all__ = ["CannotStart", "InvalidInput", "ModelNotLoadable", "ModelportError", "NotFound", "WorkerFailed"]
+
+
+class NotFound(ModelportError):
+    """A model, file or other thing that was named does not exist."""
+
+    code = "RESOURCE_DOES_NOT_EXIST"
+
+
+class WorkerFailed(ModelportError):
+    """A worker process ended, or refused to serve, before its first answer."""
+
+    code = "MODEL_NOT_LOADABLE"
+
+
+class CannotStart(ModelportError):
+    """The server cannot be started as asked: an address in use, an interpreter that is not there."""
+
+    code = "INVALID_STATE"

@@ -1,0 +1,40 @@
+"""What `serve` can be told: one typed object, filled once at the door and passed down."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 5000
+DEFAULT_TIMEOUT = 60.0
+MIB = 1 << 20
+
+
+def modelport_home() -> Path:
+    """Where Modelport keeps what it makes: ``MODELPORT_HOME``, else ``~/.modelport``."""
+    return Path(os.environ.get("MODELPORT_HOME") or Path.home() / ".modelport")
+
+
+@dataclass(frozen=True)
+class ServeSettings:
+    """One ``modelport serve``. Sizes in bytes, times in seconds."""
+
+    model_uri: str
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    python: str | None = None
+    workers: int = 1
+    processes: int = 1
+    threads: int = 64
+    timeout: float = DEFAULT_TIMEOUT
+    max_queue: int = 1024
+    max_body: int = 256 * MIB
+    max_buffered: int = 1024 * MIB
+    """Request bodies held in memory at once; more is answered with 429."""
+    no_side_effects: bool = False
+    api_key: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    access_log: str = "text"
+    tracebacks: bool = False
+    home: Path = field(default_factory=modelport_home)

@@ -1,0 +1,1 @@
+"""Worker processes: laying out the runtime, starting, watching and feeding them."""

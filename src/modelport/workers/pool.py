@@ -1,0 +1,335 @@
+"""The pool of one model, as one scoring process sees it: which worker gets a request, and what happens when a worker dies.
+
+A request that was not started is sent again. One that was started is sent again only where predicting has no side effects,
+and then alone; only one that was alone when its worker died is answered with an error.
+"""
+
+import asyncio
+import logging
+import struct
+from collections import deque
+from collections.abc import Callable
+from typing import Any, cast
+
+import orjson
+from modelport_runtime import wire
+
+from modelport.workers.process import WorkerAddress
+
+log = logging.getLogger("modelport.pool")
+
+WINDOW = 128
+"""Requests given to one worker at a time; the others wait here, where any worker that frees up can take them."""
+MAX_ANSWER = 1 << 31
+"""Bytes an answer may have."""
+
+
+class Overloaded(Exception):
+    """The queue is full."""
+
+
+class Call:
+    """One request on its way through the pool; ``on_done(call)`` is called exactly once, unless it is cancelled."""
+
+    __slots__ = (
+        "alone",
+        "answer",
+        "body",
+        "deadline",
+        "error",
+        "facts",
+        "head",
+        "id",
+        "link",
+        "on_done",
+        "started",
+    )
+
+    def __init__(self, head: bytes, body: bytes, on_done: Callable[["Call"], None]) -> None:
+        self.head = head
+        self.body = body
+        self.on_done = on_done
+        self.id = 0
+        self.deadline = 0.0
+        self.link: Link | None = None
+        self.started = False
+        self.alone = False
+        self.answer = b""
+        self.facts: dict[str, Any] = {}
+        """What the worker says of the answer: rows, phases (microseconds), joined."""
+        self.error: dict[str, Any] | None = None
+
+
+class Link(asyncio.Protocol):
+    """The connection to one worker. Frames of one turn of the event loop leave in one write."""
+
+    def __init__(self, pool: "Pool", address: WorkerAddress) -> None:
+        self._pool = pool
+        self.address = address
+        self.calls: dict[int, Call] = {}
+        self.retiring = False
+        self._answered = False
+        self._channel = wire.Channel(MAX_ANSWER)
+        self._transport: asyncio.Transport | None = None
+        self._flush_planned = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def send(self, call: Call, budget: float) -> None:
+        """Give the call to the worker; ``budget`` in seconds."""
+        call.link = self
+        call.started = False
+        self.calls[call.id] = call
+        flags = wire.ALONE if call.alone else 0
+        milliseconds = min(max(int(budget * 1000), 1), wire.MAX_BUDGET_MS)
+        self._channel.send(wire.INFER, call.id, call.head, call.body, flags, milliseconds)
+        self._plan_flush()
+
+    def cancel(self, call: Call) -> None:
+        """The worker may forget the call."""
+        if self.calls.pop(call.id, None) is not None:
+            self._channel.forget(call.id)
+            self._channel.send(wire.CANCEL, call.id)
+            self._plan_flush()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        for message in self._channel.receive(data):
+            kind = message.kind
+            if kind == wire.START:
+                for id in struct.unpack(f"<{len(message.body) // 8}Q", message.body):
+                    if id in self.calls:
+                        self.calls[id].started = True
+                continue
+            call = self.calls.pop(message.id, None)
+            if call is None:
+                continue  # answered with a time-out, or its client went away
+            call.facts = orjson.loads(message.head)
+            if kind == wire.RESULT:
+                call.answer = message.body
+            else:
+                call.error = call.facts["error"]
+            if not self._answered:
+                self._answered = True
+                self._pool.on_answer(self.address.id)
+            self._pool.finish(call)
+        if self._channel.outgoing:
+            self._plan_flush()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self._pool.lost(self)
+
+    def _plan_flush(self) -> None:
+        if not self._flush_planned:
+            self._flush_planned = True
+            self._pool.loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_planned = False
+        if self._transport is not None and not self._transport.is_closing() and self._channel.outgoing:
+            self._transport.write(self._channel.take())
+
+
+class Pool:
+    """Gives calls to workers. ``update`` tells it which workers there are; ``on_answer`` and ``on_overrun`` tell of them."""
+
+    def __init__(
+        self,
+        *,
+        timeout: float,
+        max_queue: int,
+        retry_user_code: bool,
+        on_answer: Callable[[int], None],
+        on_overrun: Callable[[int], None],
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.on_answer = on_answer
+        self._on_overrun = on_overrun
+        self._timeout = timeout
+        self._max_queue = max_queue
+        self._retry_user_code = retry_user_code
+        self._links: list[Link] = []
+        self._known: set[int] = set()
+        self._queue: deque[Call] = deque()
+        self._open: dict[int, Call] = {}
+        """Every call not answered yet, oldest first: all have the same time-out, so the first one is due first."""
+        self._next_id = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker can take a request right now."""
+        return any(not link.retiring for link in self._links)
+
+    @property
+    def waiting(self) -> int:
+        """Calls no worker has been given yet."""
+        return len(self._queue)
+
+    @property
+    def open(self) -> int:
+        """Calls not answered yet."""
+        return len(self._open)
+
+    def submit(self, call: Call) -> None:
+        """Have the call answered.
+
+        Raises:
+            Overloaded: as many calls as allowed are waiting.
+        """
+        if len(self._open) >= self._max_queue:
+            raise Overloaded
+        self._next_id += 1
+        call.id = self._next_id
+        call.deadline = self.loop.time() + self._timeout
+        self._open[call.id] = call
+        if self._timer is None:
+            self._timer = self.loop.call_at(call.deadline, self._expire)
+        self._dispatch(call)
+
+    def cancel(self, call: Call) -> None:
+        """Nobody waits for this call any more."""
+        if self._open.pop(call.id, None) is None:
+            return
+        if call.link is None:
+            self._queue.remove(call)
+        elif not call.started:
+            call.link.cancel(call)
+            self._feed()
+
+    def finish(self, call: Call) -> None:
+        """The call has its answer or error."""
+        if self._open.pop(call.id, None) is not None:
+            call.on_done(call)
+        if self._queue:
+            self._feed()
+
+    async def update(self, workers: list[WorkerAddress]) -> None:
+        """Connect to new workers, let go of those that are no longer listed once their calls are done."""
+        listed = {worker.id for worker in workers}
+        for link in list(self._links):
+            if link.address.id not in listed:
+                self._withdraw(link)
+        for worker in workers:
+            if worker.id not in self._known:
+                self._known.add(worker.id)
+                link = Link(self, worker)
+                try:
+                    await self.loop.create_unix_connection(lambda link=link: link, worker.path)  # type: ignore[misc]
+                except OSError as error:
+                    log.warning("cannot connect to worker %d: %s", worker.id, error)
+                    continue
+                self._links.append(link)
+        self._feed()
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for link in self._links:
+            link.close()
+
+    def lost(self, link: Link) -> None:
+        """A worker's connection is gone: send its calls again, or answer them."""
+        link.retiring = True
+        if link in self._links:
+            self._links.remove(link)
+        again = []
+        for call in link.calls.values():
+            if not call.started:
+                again.append(call)
+            elif call.alone:
+                self._fail(call, "WORKER_DIED", "the model's process died while it served this request alone")
+            elif link.address.user_code and not self._retry_user_code:
+                self._fail(
+                    call,
+                    "WORKER_DIED",
+                    "the model's process died while it served this request; "
+                    "it is not repeated, because the model's own code may have had an effect",
+                )
+            else:
+                call.alone = True
+                again.append(call)
+        link.calls.clear()
+        self._requeue(again)
+
+    # -- giving calls to workers -----------------------------------------------------------------------------------
+
+    def _dispatch(self, call: Call) -> None:
+        link = self._freest()
+        if link is None or self._queue:
+            self._queue.append(call)
+            if link is not None:
+                self._feed()
+        else:
+            link.send(call, self._timeout)
+
+    def _freest(self) -> Link | None:
+        links = self._links
+        if len(links) == 1:
+            link = links[0]
+            return link if len(link.calls) < WINDOW and not link.retiring else None
+        best, fewest = None, WINDOW
+        for link in links:
+            if not link.retiring and len(link.calls) < fewest:
+                best, fewest = link, len(link.calls)
+        return best
+
+    def _feed(self) -> None:
+        while self._queue:
+            link = self._freest()
+            if link is None:
+                return
+            call = self._queue.popleft()
+            link.send(call, call.deadline - self.loop.time())
+
+    def _requeue(self, calls: list[Call]) -> None:
+        for call in reversed(calls):
+            call.link = None
+            call.started = False
+            if call.id in self._open:
+                self._queue.appendleft(call)
+        self._feed()
+
+    def _withdraw(self, link: Link) -> None:
+        """Take back what the worker has not started; what it has started may still finish there."""
+        link.retiring = True
+        if not link.calls:
+            self._links.remove(link)
+            link.close()
+            return
+        again = [call for call in link.calls.values() if not call.started]
+        for call in again:
+            link.cancel(call)
+        self._requeue(again)
+
+    def _fail(self, call: Call, code: str, message: str) -> None:
+        call.error = {"code": code, "message": message, "hint": None, "details": [], "traceback": None}
+        if self._open.pop(call.id, None) is not None:
+            call.on_done(call)
+
+    # -- deadlines -------------------------------------------------------------------------------------------------
+
+    def _expire(self) -> None:
+        now = self.loop.time()
+        self._timer = None
+        while self._open:
+            call = next(iter(self._open.values()))
+            if call.deadline > now:
+                self._timer = self.loop.call_at(call.deadline, self._expire)
+                return
+            link = call.link
+            if link is None:
+                self._queue.remove(call)
+            elif not call.started:
+                link.cancel(call)
+            else:
+                link.calls.pop(call.id, None)
+                if not link.retiring:
+                    self._withdraw(link)
+                    self._on_overrun(link.address.id)
+            self._fail(call, "DEADLINE_EXCEEDED", f"no answer within {self._timeout:g} s")

@@ -1,0 +1,39 @@
+"""Fixtures that several floors share."""
+
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAKE_MODELS = ROOT / "tests" / "support" / "make_models.py"
+
+
+@pytest.fixture(scope="session")
+def saved_models() -> Callable[[str], Path]:
+    """``saved_models("mlflow-3")``: the folder of models that ``make_models.py`` saved with that environment's mlflow.
+
+    Made once for each version of the script; skips where the environment is not there (``make setup`` builds it).
+    """
+    return _saved_models
+
+
+def _saved_models(environment: str) -> Path:
+    python = ROOT / ".envs" / environment / "bin" / "python"
+    digest = hashlib.sha256(MAKE_MODELS.read_bytes()).hexdigest()[:12]
+    folder = ROOT / ".cache" / "models" / environment / digest
+    if folder.is_dir():
+        return folder
+    if not python.exists():
+        pytest.skip(f"the environment .envs/{environment} is not built")
+    unfinished = folder.with_name(folder.name + ".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    made = subprocess.run(
+        [str(python), "-W", "ignore", str(MAKE_MODELS), str(unfinished)], capture_output=True, text=True, timeout=240
+    )
+    assert made.returncode == 0, made.stderr[-4000:]
+    unfinished.rename(folder)
+    return folder

@@ -1,0 +1,132 @@
+"""The same requests, answered by MLflow's own scoring apps and by ``modelport serve``."""
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.interop.case import Case
+from tests.interop.models import HERE, python_of, run, saved_models
+
+READY_WITHIN = 60.0
+SERVERS_AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; ``status`` is None where there was no answer, and ``text`` says why."""
+
+    status: int | None
+    media_type: str
+    text: str
+
+
+def all_answers(environment: str, cases: list[Case]) -> dict[str, tuple[Answer, Answer]]:
+    """Case id → MLflow's answer and ours, both from that environment's interpreter and models."""
+    folder = saved_models(environment)
+    with ThreadPoolExecutor(1) as host:
+        pending = host.submit(answers_of_mlflow, environment, folder, cases)
+        ours = answers_of_modelport(environment, folder, cases)
+        theirs = pending.result()
+    return {case.id: (theirs[case.id], ours[case.id]) for case in cases}
+
+
+def answers_of_mlflow(environment: str, folder: Path, cases: list[Case]) -> dict[str, Answer]:
+    models = {case.model: str(folder / case.model) for case in cases}
+    with tempfile.TemporaryDirectory() as scratch:
+        asked, found = Path(scratch, "requests.json"), Path(scratch, "answers.json")
+        asked.write_text(json.dumps({"models": models, "requests": [case.request() for case in cases]}))
+        run([python_of(environment), HERE / "mlflow_host.py", asked, found], timeout=120)
+        replies = json.loads(found.read_text())
+    answers = {case.id: Answer(None, "", replies["unloadable"].get(case.model, "")) for case in cases}
+    for case_id, reply in replies["answers"].items():
+        answers[case_id] = Answer(reply["status"], media_type(reply["headers"]), reply["text"])
+    return answers
+
+
+def answers_of_modelport(environment: str, folder: Path, cases: list[Case]) -> dict[str, Answer]:
+    by_model = defaultdict(list)
+    for case in cases:
+        by_model[case.model].append(case)
+
+    def ask_server(model: str) -> dict[str, Answer]:
+        try:
+            with served(folder / model, python_of(environment)) as address:
+                return ask_all(address, by_model[model])
+        except RuntimeError as error:
+            return {case.id: Answer(None, "", str(error)) for case in by_model[model]}
+
+    with ThreadPoolExecutor(SERVERS_AT_ONCE) as servers:
+        parts = list(servers.map(ask_server, by_model))
+    return {case_id: answer for part in parts for case_id, answer in part.items()}
+
+
+@contextmanager
+def served(model: Path, python: Path) -> Iterator[str]:
+    """The address of a ``modelport serve`` that is ready; RuntimeError with its own words if it does not get there."""
+    port = free_port()
+    modelport = Path(sys.executable).with_name("modelport")
+    options = ["-m", model, "-h", "127.0.0.1", "-p", str(port), "-w", "1", "--python", python]
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen([modelport, "serve", *options], stdout=said, stderr=said)
+        try:
+            if not becomes_ready(process, f"http://127.0.0.1:{port}"):
+                said.seek(0)
+                raise RuntimeError(f"modelport serve is not ready:\n{said.read().decode(errors='replace')[-2000:]}")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            stop(process)
+
+
+def becomes_ready(process: subprocess.Popen[bytes], address: str) -> bool:
+    deadline = time.monotonic() + READY_WITHIN
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{address}/ping", timeout=5).status_code == 200:
+                return True
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    return False
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def ask_all(address: str, cases: list[Case]) -> dict[str, Answer]:
+    with httpx.Client(base_url=address, timeout=30) as client:
+        return {case.id: ask(client, case) for case in cases}
+
+
+def ask(client: httpx.Client, case: Case) -> Answer:
+    try:
+        reply = client.request(case.method, case.path, headers=case.headers(), content=case.body)
+    except httpx.TransportError as error:
+        return Answer(None, "", f"{type(error).__name__}: {error}")
+    return Answer(reply.status_code, media_type(dict(reply.headers)), reply.text)
+
+
+def media_type(headers: dict[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip()
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,0 +1,93 @@
+"""The cases of the interop suite: the files in ``cases/`` read into values."""
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CASES = Path(__file__).parent / "cases"
+ENVIRONMENTS = ("mlflow-3", "mlflow-2")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request to one model, the same bytes for MLflow and for us."""
+
+    model: str
+    name: str
+    method: str
+    path: str
+    content_type: str | None
+    body: bytes
+    divergence: str | None
+    differs_in: tuple[str, ...]
+    """The environments in which our answer differs on purpose."""
+    ours: dict[str, Any]
+    """Our answer where it differs: ``status`` and ``body`` or ``error_code``; by environment if they differ."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.model}: {self.name}"
+
+    def request(self) -> dict[str, Any]:
+        """The request as plain JSON, for another process."""
+        return {
+            "id": self.id,
+            "model": self.model,
+            "method": self.method,
+            "path": self.path,
+            "headers": self.headers(),
+            "body": base64.b64encode(self.body).decode(),
+        }
+
+    def headers(self) -> dict[str, str]:
+        return {} if self.content_type is None else {"content-type": self.content_type}
+
+    def expected_of_us(self, environment: str) -> dict[str, Any] | None:
+        """Our own answer, where this case names a divergence; None: answer as MLflow does."""
+        if environment not in self.differs_in:
+            return None
+        return dict(self.ours.get(environment, self.ours))
+
+
+def read_cases() -> list[Case]:
+    return [read_case(entry) for file in sorted(CASES.glob("*.json")) for entry in json.loads(file.read_text())]
+
+
+def read_case(entry: dict[str, Any]) -> Case:
+    body = read_body(entry)
+    divergence = entry.get("divergence")
+    return Case(
+        model=entry["model"],
+        name=entry["name"],
+        method=entry.get("method", "POST"),
+        path=entry.get("path", "/invocations"),
+        content_type=entry.get("content_type", "application/json" if body is not None else None),
+        body=body or b"",
+        divergence=divergence,
+        differs_in=tuple(entry.get("only", ENVIRONMENTS)) if divergence else (),
+        ours=entry.get("ours", {}),
+    )
+
+
+def read_body(entry: dict[str, Any]) -> bytes | None:
+    if "json" in entry:
+        return json.dumps(entry["json"], ensure_ascii=False).encode()
+    if "text" in entry:
+        return str(entry["text"]).encode()
+    if "base64" in entry:
+        return base64.b64decode(entry["base64"])
+    if "tensor" in entry:
+        return json.dumps({entry.get("key", "inputs"): numbers(entry["tensor"])}).encode()
+    return None
+
+
+def numbers(shape: list[int], start: int = 0) -> Any:
+    """Nested lists of that shape, filled with a fixed sequence between 0 and 1."""
+    if not shape:
+        return start * 37 % 101 / 101
+    size = 1
+    for length in shape[1:]:
+        size *= length
+    return [numbers(shape[1:], start + at * size) for at in range(shape[0])]

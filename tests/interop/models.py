@@ -1,0 +1,45 @@
+"""The models of the interop suite, saved once per MLflow environment into ``.cache/interop``."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+
+
+def python_of(environment: str) -> Path:
+    python = ROOT / ".envs" / environment / "bin" / "python"
+    if not python.exists():
+        raise FileNotFoundError(f"the environment {environment} is not installed: {python} is missing")
+    return python
+
+
+def saved_models(environment: str) -> Path:
+    """The folder with one model directory per name; saved now if nothing that makes them is unchanged."""
+    folder = ROOT / ".cache" / "interop" / f"{environment}-{fingerprint(environment)}"
+    if not folder.exists():
+        unfinished = folder.with_suffix(f".{os.getpid()}")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.parent.mkdir(parents=True, exist_ok=True)
+        run([python_of(environment), HERE / "make_models.py", unfinished], timeout=120)
+        unfinished.rename(folder)
+    return folder
+
+
+def fingerprint(environment: str) -> str:
+    """A hash of all that decides what the saved models are."""
+    sources = [HERE / "make_models.py", HERE / "echoes.py", ROOT / "requirements" / f"{environment}.txt"]
+    sources += sorted(path for path in (HERE / "handmade").rglob("*") if path.is_file())
+    content = hashlib.sha256()
+    for source in sources:
+        content.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    return content.hexdigest()[:12]
+
+
+def run(command: list[str | Path], timeout: float) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command[1]} ended with {done.returncode}:\n{done.stderr[-4000:]}")

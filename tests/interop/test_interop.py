@@ -1,0 +1,76 @@
+"""Models saved by the real MLflow, served by ``modelport serve``, answer as MLflow's own scoring server does.
+
+Every case goes as the same bytes to both. Where we differ on purpose the case names its reason, and states our answer.
+"""
+
+import json
+from functools import cache
+
+import pytest
+
+from tests.interop.answers import Answer, all_answers
+from tests.interop.case import ENVIRONMENTS, Case, read_cases
+from tests.interop.comparison import difference, mismatch, parsed
+from tests.interop.models import HERE
+
+CASES = read_cases()
+DIVERGENCES = json.loads((HERE / "divergences.json").read_text())
+DIFFERING = {"mlflow-3": 0, "mlflow-2": 0}
+
+
+@cache
+def answers(environment: str) -> dict[str, tuple[Answer, Answer]]:
+    return all_answers(environment, CASES)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_answers_as_mlflow_or_as_a_named_divergence_says(case: Case, environment: str) -> None:
+    theirs, ours = answers(environment)[case.id]
+    found = difference(theirs, ours)
+    expected = case.expected_of_us(environment)
+    sides = f"\nrequest: {case.body[:500]!r}\nMLflow: {theirs}\nours:   {ours}"
+    if expected is None:
+        assert found is None, found + sides
+    else:
+        assert found is not None, f"{case.divergence} makes no difference here any more" + sides
+        wrong = mismatch(expected, ours)
+        assert wrong is None, f"{case.divergence}: {wrong}, expected {expected}" + sides
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_number_of_differing_cases_is_known(environment: str) -> None:
+    assert sum(environment in case.differs_in for case in CASES) == DIFFERING[environment]
+
+
+def test_every_divergence_is_named_once_and_used() -> None:
+    assert {case.divergence for case in CASES if case.divergence} == set(DIVERGENCES)
+
+
+def test_case_names_are_unique() -> None:
+    assert len({case.id for case in CASES}) == len(CASES)
+
+
+def test_the_suite_is_broad_and_mostly_about_bad_input() -> None:
+    refused = [case for case in CASES if (answers("mlflow-3")[case.id][0].status or 500) >= 400]
+    assert len(CASES) >= 150
+    assert len({case.model for case in CASES}) >= 16
+    assert len(refused) >= 0.4 * len(CASES)
+
+
+def test_what_reaches_a_model_saved_by_mlflow_2() -> None:
+    """Spelled out, since elsewhere only equality with MLflow is checked."""
+    _, ours = answers("mlflow-2")["required: split"]
+    rows = [
+        ["'boolean'", "bool", ["True", "True"]],
+        ["'integer'", "int32", ["1", "1"]],
+        ["'long'", "int64", ["2", "2"]],
+        ["'float'", "float32", ["0.5", "0.5"]],
+        ["'double'", "float64", ["0.25", "0.25"]],
+        ["'string'", "object", ["'a'", "'a'"]],
+        ["'binary'", "object", ["b'test'", "b'test'"]],
+        ["'datetime'", "datetime64[ns]", ["Timestamp('2020-01-02 03:04:05')"] * 2],
+    ]
+    data = {"container": "DataFrame", "index": ["object", "'p'", "'q'"], "columns": rows}
+    assert ours.status == 200
+    assert parsed(ours.text)["predictions"]["data"] == data
