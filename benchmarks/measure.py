@@ -1,4 +1,4 @@
-"""One server under one workload: started, asked once for the right answer, loaded, left idle, stopped."""
+"""One server under one workload: started, asked for the right answer, loaded, asked again, left idle, stopped."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def measure_server(server: Server, workload: Workload, model: Path, seconds: flo
         with started(launch.argv, launch.folder, launch.environment, output) as tree:
             wait_ready(tree, launch)
             ready = time.monotonic() - start
-            check_answer(launch, body.read_bytes(), json.loads(model.with_suffix(".json").read_text()))
-            url = launch.url + launch.score_path
-            loads = {str(count): put_load(tree, url, body, count, seconds) for count in CONCURRENCIES}
-            settle(tree, url, body)
+            probe = Probe(launch, body, json.loads(model.with_suffix(".json").read_text()))
+            probe.check()
+            loads = {str(count): put_load(tree, probe, count, seconds) for count in CONCURRENCIES}
+            settle(tree, probe)
             return Sample(server.name, workload.name, loads, ready, tree.pss_mib(), idle_cpu(tree))
 
 
@@ -102,7 +102,7 @@ def wait_ready(tree: Tree, launch: Launch) -> None:
     raise Failed(f"not ready after {READY_LIMIT:g} s")
 
 
-def request(url: str, method: str, path: str, body: bytes | None = None, timeout: float = 30) -> tuple[int, bytes]:
+def request(url: str, method: str, path: str, body: bytes | None = None, *, timeout: float) -> tuple[int, bytes]:
     host = urlsplit(url)
     connection = http.client.HTTPConnection(host.hostname or "", host.port, timeout=timeout)
     try:
@@ -113,15 +113,32 @@ def request(url: str, method: str, path: str, body: bytes | None = None, timeout
         connection.close()
 
 
-def check_answer(launch: Launch, body: bytes, expected: list[float]) -> None:
-    """A fast wrong answer is worth nothing; protocols differ, the numbers in them may not."""
-    status, answer = request(launch.url, "POST", launch.score_path, body)
-    if status != 200:
-        raise Failed(f"answered {status}: {answer[:500]!r}")
-    numbers = _numbers(json.loads(answer))
-    close = (math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-5) for a, b in zip(numbers, expected))
-    if len(numbers) != len(expected) or not all(close):
-        raise Failed(f"answered {numbers[:5]}, not {expected[:5]}")
+@dataclass(frozen=True)
+class Probe:
+    """The one request of a workload, and the numbers that answer it."""
+
+    launch: Launch
+    body: Path
+    expected: list[float] | None = None  # None: any answer will do
+
+    @property
+    def url(self) -> str:
+        return self.launch.url + self.launch.score_path
+
+    def check(self) -> None:
+        """A fast wrong answer is worth nothing; protocols differ, the numbers in them may not."""
+        status, answer = request(self.launch.url, "POST", self.launch.score_path, self.body.read_bytes(), timeout=60)
+        if status != 200:
+            raise Failed(f"answered {status}: {answer[:500]!r}")
+        if self.expected is None:
+            return
+        numbers = _numbers(json.loads(answer))
+        if len(numbers) != len(self.expected) or not all(map(_close, numbers, self.expected)):
+            raise Failed(f"answered {numbers[:5]}, not {self.expected[:5]}")
+
+
+def _close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=1e-4, abs_tol=1e-5)
 
 
 def _numbers(answer: Any) -> list[float]:
@@ -142,32 +159,30 @@ def _numbers(answer: Any) -> list[float]:
     return flat
 
 
-def put_load(tree: Tree, url: str, body: Path, concurrency: int, seconds: float) -> Load:
+def put_load(tree: Tree, probe: Probe, concurrency: int, seconds: float) -> Load:
     """One second of warm-up, then the measured run."""
-    wrk(url, body, concurrency, 1.0)
-    settle(tree, url, body)
+    wrk(probe, concurrency, 1.0)
+    settle(tree, probe)
     before = tree.cpu_seconds()
-    result = wrk(url, body, concurrency, seconds)
+    result = wrk(probe, concurrency, seconds)
     load = Load(**result, cpu_s=tree.cpu_seconds() - before)
     if not load.requests:
         raise Failed(f"no request was answered at concurrency {concurrency}")
     return load
 
 
-def settle(tree: Tree, url: str, body: Path) -> None:
+def settle(tree: Tree, probe: Probe) -> None:
     """Let the server finish what closed connections left behind: one more answer comes after most of it."""
-    parts = urlsplit(url)
-    status, answer = request(f"http://{parts.netloc}", "POST", parts.path, body.read_bytes(), timeout=60)
-    if status != 200:
-        raise Failed(f"answered {status} after the load: {answer[:500]!r}")
+    probe.check()
     tree.settle()
 
 
-def wrk(url: str, body: Path, concurrency: int, seconds: float) -> dict[str, Any]:
+def wrk(probe: Probe, concurrency: int, seconds: float) -> dict[str, Any]:
     # A long timeout: slow answers shall show as latency, not as errors.
     script = str(ROOT / "benchmarks/post.lua")
     duration = f"{max(1, round(seconds))}s"  # wrk counts in whole seconds
-    argv = ["wrk", "-t1", f"-c{concurrency}", f"-d{duration}", "--timeout", "30s", "-s", script, url, "--", str(body)]
+    argv = ["wrk", "-t1", f"-c{concurrency}", f"-d{duration}", "--timeout", "30s", "-s", script]
+    argv += [probe.url, "--", str(probe.body)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds + 60)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:

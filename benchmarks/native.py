@@ -1,11 +1,10 @@
-"""A workload's model and input in the model's own terms, without MLflow: for the raw call and for LitServe's script."""
+"""A workload's model and input in its library's own terms, no pyfunc between: for the raw call and for LitServe."""
 
 from __future__ import annotations
 
 import glob
 import os
 import pickle
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,26 +15,28 @@ Rows = Sequence[Sequence[Any]]
 
 def load(workload: Workload, folder: str) -> Callable[[Any], Any]:
     """The loaded model's own predict: what `prepare` makes → an array with one row per row."""
-    if workload.name == "w4":
-        return sleep
     if not workload.columns:
-        import onnxruntime
-
-        (path,) = glob.glob(os.path.join(folder, "*.onnx"))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = ONNX_THREADS
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        name = session.get_inputs()[0].name
-        return lambda array: session.run(None, {name: array})[0]
-    with open(os.path.join(folder, "model.pkl"), "rb") as file:
-        model = pickle.load(file)  # noqa: S301 - made by make_models.py
-    return model.predict  # type: ignore[no-any-return]
+        return network(folder)
+    if workload.name == "w4":
+        model = unpickle(folder, "python_model.pkl")  # imports MLflow: the class derives from one of its own
+        return lambda frame: model.predict(None, frame)
+    return unpickle(folder, "model.pkl").predict  # type: ignore[no-any-return]
 
 
-def sleep(frame: Any) -> Any:
-    """What `make_models.Sleeper` does; its pickle needs MLflow, which the LitServe environment has not."""
-    time.sleep(0.01)
-    return frame["age"].to_numpy()
+def network(folder: str) -> Callable[[Any], Any]:
+    import onnxruntime
+
+    (path,) = glob.glob(os.path.join(folder, "*.onnx"))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = ONNX_THREADS
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda array: session.run(None, {name: array})[0]
+
+
+def unpickle(folder: str, name: str) -> Any:
+    with open(os.path.join(folder, name), "rb") as file:
+        return pickle.load(file)  # made by make_models.py
 
 
 def prepare(workload: Workload, rows: Rows) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.measure import CONCURRENCIES
 from benchmarks.results import Cell, Results
 from benchmarks.servers import RAW, SERVERS
-from benchmarks.targets import Target, cpu, idle_cpu, p50, p99, pss, ready, rps, targets
+from benchmarks.targets import cpu, idle_cpu, p50, p99, pss, ready, rps, targets
 from benchmarks.workloads import WORKLOADS
 
 SAMPLES = Path(".cache/bench/samples.json")
@@ -20,10 +20,9 @@ METRICS: tuple[tuple[str, Callable[[Cell], float], Callable[..., float]], ...] =
     ("CPU ms/req", cpu, min),
 )
 LEGEND = """\
-Written by `python -m benchmarks.run`; how to read it: [README.md](README.md). Each number is the median over the rounds,
-and behind it, in brackets, its ratio to MLflow and to the best peer **in that very cell** (throughput: the highest,
-else the lowest, MLflow included). CPU is that of the server's whole process tree: milliseconds per request, which is
-seconds per 1,000 requests.
+Written by `python -m benchmarks.run`; how to read it: [README.md](README.md). Each number is the median over the
+rounds; in brackets its ratios to MLflow's and to the best peer's **in that very cell** (MLflow is one of the peers).
+CPU is that of the server's whole process tree; milliseconds per request are seconds per 1,000 requests.
 """
 
 
@@ -48,38 +47,34 @@ def target_table(results: Results) -> Iterator[str]:
     yield "|---|--:|--:|---|"
     for target in targets(results):
         verdict = {True: "yes", False: "**no**", None: "not measured"}[target.holds]
-        sign = "≥" if target.at_least else "≤"
-        value = "" if target.value is None else quantity(target.value, target)
-        limit = (
-            ""
-            if target.value is None and target.limit == 0 and target.unit == "s"
-            else f"{sign} {quantity(target.limit, target)}"
-        )
-        yield f"| {target.text} | {value} | {limit} | {verdict} |"
+        value = quantity(target.value, target.unit)
+        limit = quantity(target.limit, target.unit)
+        yield f"| {target.text} | {value} | {'≥' if target.at_least else '≤'} {limit} | {verdict} |"
 
 
-def quantity(value: float, target: Target) -> str:
-    return f"{number(value)} {target.unit}".strip()
+def quantity(value: float | None, unit: str) -> str:
+    return "-" if value is None else f"{number(value)} {unit}".strip()
 
 
 def load_table(results: Results, workload: str) -> Iterator[str]:
     yield "| server | c | " + " | ".join(name for name, _, _ in METRICS) + " | req/s, lowest to highest | errors |"
     yield "|---|--:|" + "--:|" * (len(METRICS) + 2)
     for concurrency in CONCURRENCIES:
-        mlflow = results.cell("mlflow", workload, concurrency)
         for server in (*SERVERS, RAW):
-            cell = results.cell(server, workload, concurrency)
-            if cell is None:
-                continue
-            values = []
-            for _, value, pick in METRICS:
-                best = results.best_peer(workload, concurrency, value, pick)
-                values.append(
-                    f"{number(value(cell))} ({ratio(value(cell), mlflow and value(mlflow))}; {ratio(value(cell), best)})"
-                )
-            low, high = cell.rps_range
-            name = f"{server}, 64 joined" if server == RAW and concurrency == 64 else server
-            yield f"| {name} | {concurrency} | {' | '.join(values)} | {number(low)}-{number(high)} | {cell.errors} |"
+            if cell := results.cell(server, workload, concurrency):
+                values = " | ".join(compared(results, cell, workload, concurrency))
+                low, high = cell.rps_range
+                name = f"{server}, 64 joined" if server == RAW and concurrency == 64 else server
+                yield f"| {name} | {concurrency} | {values} | {number(low)}-{number(high)} | {cell.errors} |"
+
+
+def compared(results: Results, cell: Cell, workload: str, concurrency: int) -> Iterator[str]:
+    """Each metric of a cell, with its ratios to MLflow's and to the best peer's."""
+    mlflow = results.cell("mlflow", workload, concurrency)
+    for _, value, pick in METRICS:
+        best = results.best_peer(workload, concurrency, value, pick)
+        ratios = ratio(value(cell), value(mlflow) if mlflow else None), ratio(value(cell), best)
+        yield f"{number(value(cell))} ({'; '.join(ratios)})"
 
 
 def process_table(results: Results, workload: str) -> Iterator[str]:
@@ -92,14 +87,14 @@ def process_table(results: Results, workload: str) -> Iterator[str]:
 
 
 def ratio(value: float, other: float | None) -> str:
-    return f"{number(value / other)}×" if other else "-"
+    return f"{number(value / other)}x" if other else "-"
 
 
 def number(value: float) -> str:
-    """Three figures that matter, no exponent."""
+    """About three figures that matter, no exponent."""
     if value == 0 or abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
 
 
 if __name__ == "__main__":

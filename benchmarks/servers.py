@@ -56,6 +56,7 @@ def executable(environment: str, name: str) -> tuple[str, dict[str, str]]:
 def modelport(workload: Workload, model: Path, port: int, scratch: Path) -> Launch:
     command, environment = executable(".venv", "modelport")
     argv = [command, "serve", "-m", str(model), "-h", HOST, "-p", str(port), "--python", str(MODEL_PYTHON)]
+    environment["MODELPORT_HOME"] = str(ROOT / ".cache/bench/modelport")
     return Launch(argv, address(port), "/ping", environment=environment)
 
 

@@ -50,7 +50,7 @@ def _v2(workload: Workload) -> dict[str, Any]:
         tensor = {"name": "input-0", "datatype": "FP32", "shape": [count, len(workload.rows[0])], "data": flat}
         return {"inputs": [tensor]}
     inputs = []
-    for name, values in zip(workload.columns, zip(*workload.rows)):
+    for name, values in zip(workload.columns, zip(*workload.rows, strict=True), strict=True):
         text = name in CATEGORIES
         column = {"name": name, "datatype": "BYTES" if text else "FP64", "shape": [count, 1], "data": values}
         inputs.append({**column, "parameters": {"content_type": "str"}} if text else column)
@@ -66,7 +66,7 @@ def customers(seed: int, rows: int) -> list[tuple[Any, ...]]:
     """Four text columns (those of `CATEGORIES`), then four of numbers."""
     source = random.Random(seed)
     texts = [tuple(source.choice(values) for values in CATEGORIES.values()) for _ in range(rows)]
-    return [text + number for text, number in zip(texts, numbers(seed, rows, 4))]
+    return [text + number for text, number in zip(texts, numbers(seed, rows, 4), strict=True)]
 
 
 FEATURES = tuple(f"f{index}" for index in range(13))

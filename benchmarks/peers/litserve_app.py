@@ -4,6 +4,7 @@ python -m benchmarks.peers.litserve_app w1 MODEL_FOLDER PORT
 """
 
 import sys
+import time
 from typing import Any
 
 import litserve
@@ -19,7 +20,7 @@ class Api(litserve.LitAPI):  # type: ignore[misc]
         self.workload, self.folder = workload, folder
 
     def setup(self, device: str) -> None:
-        self.model = load(self.workload, self.folder)
+        self.model = sleep if self.workload.name == "w4" else load(self.workload, self.folder)
         self.model(prepare(self.workload, self.workload.rows))
 
     def decode_request(self, request):  # type: ignore[no-untyped-def]
@@ -51,6 +52,12 @@ class Api(litserve.LitAPI):  # type: ignore[misc]
 
     def encode_response(self, output: Any) -> dict[str, Any]:
         return {"predictions": output}
+
+
+def sleep(frame: Any) -> Any:
+    """What the PythonModel of W4 does; its pickle needs MLflow, which a LitServe user would leave behind."""
+    time.sleep(0.01)
+    return frame["age"].to_numpy()
 
 
 if __name__ == "__main__":

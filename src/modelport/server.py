@@ -75,7 +75,9 @@ def _open(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise CannotStart(f"cannot listen on {host}:{port}: {error.strerror}", hint="Choose another port with -p.") from None
+        raise CannotStart(
+            f"cannot listen on {host}:{port}: {error.strerror}", hint="Choose another port with -p."
+        ) from None
 
 
 async def _serve(

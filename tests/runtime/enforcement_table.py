@@ -91,7 +91,7 @@ def source(name):
 
 def _rows(text):
     lines = [line.split("|") for line in text.strip().splitlines()[1:]]
-    return {name.strip(): dict(zip(TYPES, outcomes.split())) for name, outcomes in lines}
+    return {name.strip(): dict(zip(TYPES, outcomes.split(), strict=True)) for name, outcomes in lines}
 
 
 LENIENT_OUTCOMES = _rows("""

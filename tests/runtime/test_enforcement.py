@@ -96,8 +96,9 @@ def test_the_tables_cover_every_type_for_every_source():
 @pytest.mark.parametrize(
     ("values", "name", "expected"),
     [
-        (objects("2024-01-02", "2024-01-03T01:02:03.5", None), "datetime", ["2024-01-02", "2024-01-03T01:02:03.5", "NaT"]),
-        (objects("2024-01-02T03:04:05Z", "2024-01-02T03:04:05+02:00"), "datetime", ["2024-01-02T03:04:05", "2024-01-02T01:04:05"]),
+        (objects("2024-01-02", "2024-01-03T01:02:03.5"), "datetime", ["2024-01-02", "2024-01-03T01:02:03.5"]),
+        (objects("2024-01-02", None), "datetime", ["2024-01-02", "NaT"]),
+        (objects("2024-01-02T03Z", "2024-01-02T03:00+02:00"), "datetime", ["2024-01-02T03:00", "2024-01-02T01:00"]),
         (objects("2024-01-02T03:04:05.123456789"), "datetime", ["2024-01-02T03:04:05.123456789"]),
         (objects("20240102", "2024-03"), "datetime", ["2024-01-02", "2024-03-01"]),
         (objects("01/02/2020"), "datetime", ["2020-01-02"]),
@@ -106,10 +107,7 @@ def test_the_tables_cover_every_type_for_every_source():
     ],
 )  # fmt: skip
 def test_moments_arrive_as_naive_utc_nanoseconds(values, name, expected):
-    result = column(values, name)
-    assert result.tolist() == pd.Series(np.array(expected, dtype="datetime64[ns]")).tolist() or result.equals(
-        pd.Series(np.array(expected, dtype="datetime64[ns]"), name="x")
-    )
+    np.testing.assert_array_equal(column(values, name).to_numpy(), np.array(expected, dtype="datetime64[ns]"))
 
 
 @pytest.mark.parametrize(
@@ -117,9 +115,8 @@ def test_moments_arrive_as_naive_utc_nanoseconds(values, name, expected):
 )
 def test_text_that_is_no_moment_is_refused_with_its_row(text):
     error = refusal(pd.DataFrame({"x": objects("2024-01-02", text)}), named(x="datetime"))
-    assert error.details == [{"column": "x", "row": 1, "expected": "datetime", "found": f"string {text!r}"}] or (
-        error.details[0]["row"] == 1 and error.details[0]["found"].startswith(f"string {text!r} (")
-    )
+    assert error.details[0]["row"] == 1
+    assert error.details[0]["found"].split(" (")[0] == f"string {text!r}"
 
 
 @pytest.mark.parametrize(
@@ -222,7 +219,8 @@ def test_columns_are_ordered_and_extra_ones_dropped(caplog):
 
 
 def test_the_index_is_kept_even_if_it_repeats():
-    frame = pd.DataFrame({"a": np.array([1, 2], dtype="int32"), "b": objects([1], [2])}, index=["r", "r"])
+    frame = pd.DataFrame({"a": np.array([1, 2], dtype="int32"), "b": objects([1], [2])})
+    frame.index = ["r", "r"]
     result = enforce(frame, named(a="long", b=Array(Scalar("long"))), LENIENT)
     assert result.index.tolist() == ["r", "r"]
     assert result["b"].tolist() == [[1], [2]]
@@ -365,6 +363,7 @@ def test_a_sparse_matrix_does_not_fit_columns():
 
 # -- nested columns
 
+DAYS = np.array(["2024-01-02"], dtype="datetime64[ns]")
 LONG, DOUBLE, STRING = Scalar("long"), Scalar("double"), Scalar("string")
 PERSON = Object((Property("age", LONG), Property("height", DOUBLE, required=False)))
 
@@ -468,7 +467,7 @@ def test_optional_nested_columns_and_what_is_in_them_may_be_missing(value, kind,
 def test_leaves_of_objects_and_maps_are_numpy_scalars():
     kind = Object(tuple(Property(name, Scalar(name)) for name in TYPES))
     values = [True, 1, 2, 1.5, 2.5, "t", b"b", "2024-01-02"]
-    result = cell(dict(zip(TYPES, values)), kind)
+    result = cell(dict(zip(TYPES, values, strict=True)), kind)
     expected = [np.bool_, np.int32, np.int64, np.float32, np.float64, str, bytes, pd.Timestamp]
     assert [type(result[name]) for name in TYPES] == expected
     assert type(cell({"a": 1}, Map(LONG))["a"]) is np.int64
@@ -485,8 +484,8 @@ def test_leaves_of_objects_and_maps_are_numpy_scalars():
         (np.array(["a", None], dtype=object), Array(STRING), np.array(["a", None], dtype=object)),
         (np.array([b"a\0"], dtype=object), Array(Scalar("binary")), np.array([b"a\0"], dtype=object)),
         (np.array([1, 2], dtype=object), Array(LONG), np.array([1, 2])),
-        (np.array(["2024-01-02"], dtype="datetime64[s]"), Array(Scalar("datetime")), np.array(["2024-01-02"], dtype="datetime64[ns]")),
-        (np.array(["2024-01-02"], dtype=object), Array(Scalar("datetime")), np.array(["2024-01-02"], dtype="datetime64[ns]")),
+        (DAYS.astype("datetime64[s]"), Array(Scalar("datetime")), DAYS),
+        (np.array(["2024-01-02"], dtype=object), Array(Scalar("datetime")), DAYS),
         (np.array([[1, 2]]), Array(Array(LONG)), np.array([[1, 2]])),
         (np.array([]), Array(LONG), np.array([])),
     ],
@@ -586,9 +585,10 @@ def test_sparse_matrices_fit_unnamed_tensors(kind):
         (pd.DataFrame([[1.0, 2.0]]), tensor("float64", -1, 2), np.array([[1.0, 2.0]])),
         (pd.DataFrame({"x": [1, 2]}, index=[7, 8]), tensor("float32", -1), np.array([1, 2], dtype="float32")),
         (pd.DataFrame({"x": [1, 2]}), tensor("float64", -1, 1), np.array([[1.0], [2.0]])),
-        (pd.DataFrame({"x": [[1, 2, 3, 4]]}), tensor("float32", -1, 2, 2), np.array([[[1, 2], [3, 4]]], dtype="float32")),
+        (pd.DataFrame({"x": [[1, 2, 3, 4]]}), tensor("float32", -1, 2, 2), np.array([[[1, 2], [3, 4]]], "float32")),
         (pd.DataFrame({"x": [np.array([1, 2])]}), tensor("float32", -1, 2), np.array([[1, 2]], dtype="float32")),
         (pd.DataFrame({"x": ["a", "b"]}), tensor("str", -1), np.array(["a", "b"])),
+        (pd.DataFrame({"x": [np.array([2.0])]}), tensor("int64", -1, 1), np.array([[2]])),
     ],
 )  # fmt: skip
 def test_frames_fill_tensors(frame, spec, expected):

@@ -29,7 +29,9 @@ class Impl:
 def _load_pyfunc(path):
     return Impl(path, None)
 """
-WITH_CONFIG = LOADER.replace("def _load_pyfunc(path):", "def _load_pyfunc(path, config):").replace("None)", "config)")
+WITH_CONFIG = LOADER.replace("def _load_pyfunc(path):", "def _load_pyfunc(path, config):").replace(
+    "Impl(path, None)", "Impl(path, config)"
+)
 
 
 def saved(folder: Path, name: str, source: str, signature: Any = None, **entry: Any) -> tuple[str, dict[str, Any]]:

@@ -72,6 +72,13 @@ def join(parts: Sequence[Any]) -> Any:
     return np.concatenate(parts)
 
 
+def first_row(data: Any) -> Any:
+    """The first row of a frame, an array, or a dict of arrays."""
+    if isinstance(data, dict):
+        return {name: value[:1] for name, value in data.items()}
+    return data.iloc[:1] if type(data).__name__ == "DataFrame" else data[:1]
+
+
 def split(prediction: Any, sizes: List[int]) -> List[Any]:
     """The prediction of a joined input, cut into the share of each request.
 
@@ -99,6 +106,8 @@ def _cut(prediction: Any, bounds: List[Tuple[int, int]], total: int) -> List[Any
     if isinstance(prediction, list) or (kind == "ndarray" and prediction.ndim):
         if len(prediction) != total:
             raise CannotSplit
+        if kind == "ndarray" and prediction.dtype.kind in "fiub" and prediction.dtype.itemsize <= 8:
+            prediction = prediction.tolist()  # once for all: lists are written faster than many small arrays
         return [prediction[start:end] for start, end in bounds]
     raise CannotSplit
 

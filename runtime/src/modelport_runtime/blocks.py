@@ -69,6 +69,7 @@ class BlockReader:
         self.all_double = all(name == "double" for name in types)
         self._labels: Any = None
         self._layouts: Dict[Tuple[Any, ...], Optional[List[int]]] = {}
+        self._in_order = list(range(len(self.names)))
 
     @classmethod
     def of(cls, schema: Optional[Schema]) -> Optional["BlockReader"]:
@@ -150,7 +151,7 @@ class BlockReader:
             return None
         if array.dtype != np.float64:
             array = array.astype(np.float64)
-        if len(layout) != width or layout != list(range(width)):
+        if len(layout) != width or layout != self._in_order:
             array = array[:, layout]
         return array
 
@@ -175,5 +176,5 @@ def _column(values: Tuple[Any, ...], type_name: str) -> Optional[Any]:
     if array.dtype != np.int64:
         return None
     if type_name == "integer":
-        return array.astype(np.int32) if -(2**31) <= array.min() and array.max() < 2**31 else None
+        return array.astype(np.int32) if array.min() >= -(2**31) and array.max() < 2**31 else None
     return array

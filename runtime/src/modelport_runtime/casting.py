@@ -13,6 +13,8 @@ from modelport_runtime.scalars import Unfit
 from modelport_runtime.schema import AnyType, Array, ColSpec, DataType, Map, Object, Scalar, Schema, TensorSpec
 
 _UNFIT = (Unfit, ValueError, TypeError, OverflowError)
+_SETTLED = {"boolean": "bool", "integer": "int32", "long": "int64", "float": "float32", "double": "float64"}
+"""Columns that pandas already made what they are declared to be are left as they are."""
 _NULL_HAS_NO_VALUE = ("integer", "long", "binary")
 """Types that cannot hold a null: an optional column of nothing else counts as absent."""
 
@@ -74,7 +76,14 @@ def cast_frame(frame: Any, schema: Schema, policy: Policy, exact: bool = False) 
     columns: Dict[int, Any] = {}
     dropped = set()
     misfits = Misfits()
+    dtypes = [str(dtype) for dtype in frame.dtypes]
     for position, spec in specs.items():
+        if (
+            isinstance(spec, ColSpec)
+            and isinstance(spec.type, Scalar)
+            and dtypes[position] == _SETTLED.get(spec.type.name)
+        ):
+            continue
         series = frame.iloc[:, position]
         if isinstance(spec, TensorSpec):
             columns[position] = _tensor_column(series, spec, policy, misfits)

@@ -100,6 +100,8 @@ def _text(values: Any, name: str, policy: Policy) -> Any:
 def _number(values: Any, name: str, policy: Policy) -> Any:
     kind, size = getattr(values.dtype, "kind", "O"), getattr(values.dtype, "itemsize", 0)
     if size and _widens(kind, size, name):
+        if hasattr(values.dtype, "str"):
+            return _series(values.to_numpy().astype(NUMPY_TYPES[name]), values)  # pandas would take ten times as long
         if name not in ("float", "double"):
             _refuse_first(values, values.isna())  # pandas' nullable columns
         return values.astype(NUMPY_TYPES[name])
@@ -142,7 +144,8 @@ def _exactly(values: Any, name: str) -> Any:
         _refuse_first(values, missing, hint=MISSING_INTEGERS)
         lowest, highest = INTEGER_RANGES[name]
         if kind == "f":
-            _refuse_first(values, numbers % 1 != 0, "not whole")
+            with np.errstate(invalid="ignore"):
+                _refuse_first(values, numbers % 1 != 0, "not whole")
             # As floats: the highest long would round up to a number that is out of range.
             _refuse_first(values, (numbers < float(lowest)) | (numbers >= float(highest + 1)), "out of range")
         else:
@@ -330,11 +333,12 @@ def _milliseconds(numbers: Any, present: Any) -> Any:
 
 def _moments(values: Any, holds: str, policy: Policy) -> Any:
     try:
-        if holds in ("date", "datetime", "datetime64", "empty"):
-            if getattr(values.infer_objects().dtype, "tz", None) is None:
-                return values.astype("datetime64[ns]")
-        elif holds == "string":
+        if holds == "string":
             return _parsed(values, policy)
+        inferred = values.infer_objects()
+        without_zone = getattr(inferred.dtype, "tz", None) is None
+        if without_zone and (inferred.dtype.kind == "M" or holds in ("date", "datetime", "empty")):
+            return inferred.astype("datetime64[ns]")
     except (ValueError, TypeError, OverflowError):
         return None
     if holds == "integer" and policy.strict:

@@ -113,7 +113,9 @@ def split_frame(value: Any) -> Any:
             f"Invalid input. 'dataframe_split' has the keys 'data' and perhaps 'columns' and 'index'; {problem}."
         )
     try:
-        return pd.DataFrame(value["data"], index=value.get("index"), columns=value.get("columns"))
+        frame = pd.DataFrame(value["data"], index=value.get("index"), columns=value.get("columns"))
+        set(frame.columns)  # pandas only notices later that a label is a list or an object
+        return frame
     except Exception as error:  # noqa: BLE001  pandas raises whatever it meets on the way
         raise InvalidInput(f"Invalid input. 'dataframe_split' is not a table: {error}") from None
 

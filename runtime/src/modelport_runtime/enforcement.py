@@ -6,7 +6,7 @@ Here stands what shape of input makes which frame, which columns are taken, and 
 
 import logging
 import os
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from modelport_runtime import columns
 from modelport_runtime.errors import MAX_DETAILS, SchemaMismatch
@@ -30,7 +30,8 @@ def enforce(data: Any, schema: Schema, policy: Policy) -> Any:
     """
     if schema.is_tensor:
         result, misfits = enforced_tensors(data, schema, policy)
-        _raise_if_any([_detail(spec.name, type_text(spec), misfit) for spec, misfit in misfits], misfits)
+        if misfits:
+            raise _mismatch([_detail(spec.name, type_text(spec), misfit) for spec, misfit in misfits])
         return result
     frame = _as_frame(data, schema)
     if _fits(frame, schema):
@@ -55,9 +56,8 @@ def _as_frame(data: Any, schema: Schema) -> Any:
         if isinstance(data, (pd.Series, list, np.ndarray)):
             return pd.DataFrame(data)
     except (ValueError, TypeError) as error:
-        _raise_unreadable(data, str(error))
-    _raise_unreadable(data, "")
-    raise AssertionError
+        raise _no_frame(f"{describe(data)}: {error}") from None
+    raise _no_frame(describe(data))
 
 
 def _frame_from_dict(data: Dict[Any, Any], schema: Schema) -> Any:
@@ -88,9 +88,8 @@ def _is_one_row(data: Dict[Any, Any], schema: Schema) -> bool:
     return all(map(is_value, data.values()))
 
 
-def _raise_unreadable(data: Any, why: str) -> None:
-    found = describe(data)
-    _raise_if_any([{"expected": "DataFrame", "found": shorten(f"{found}: {why}" if why else found)}], [])
+def _no_frame(found: str) -> SchemaMismatch:
+    return _mismatch([{"expected": "DataFrame", "found": shorten(found)}])
 
 
 # -- which columns
@@ -115,52 +114,62 @@ def _fits(frame: Any, schema: Schema) -> bool:
 
 
 def _enforced_frame(frame: Any, schema: Schema, policy: Policy) -> Any:
-    wanted, labels, details, causes = _positions(frame, schema)
+    labels = frame.columns.tolist()
+    unique = len(set(labels)) == len(labels)
+    wanted, details = _positions(labels, schema)
     taken: List[Any] = []
     names: List[Any] = []
+    hint = None
+    changed = False
     for spec, position in wanted:
-        values = frame.iloc[:, position]
         label = labels[position]
+        values = frame[label] if unique else frame.iloc[:, position]
         try:
-            values = _column(values, spec, policy)
+            result = _column(values, spec, policy)
         except Misfit as misfit:
-            if not spec.required and misfit.expected is None and values.isna().all():
+            if not spec.required and values.isna().all():
                 continue  # nothing was said about an optional column
             details.append(_detail(label, str(spec.type), misfit))
-            causes.append((spec, misfit))
+            hint = hint or misfit.hint
             continue
-        taken.append(values)
+        changed = changed or result is not values
+        taken.append(result)
         names.append(label)
-    _raise_if_any(details, causes, _unknown(labels, schema) if schema.has_names else ())
-    return _assembled(taken, names, frame)
+    unknown = _unknown(labels, schema)
+    if details:
+        raise _mismatch(details, hint, unknown)
+    if unknown:
+        _logger.warning("Ignoring columns that the model's signature does not have: %s.", _listed(unknown))
+    return frame[names] if unique and not changed else _assembled(taken, names, frame)
 
 
-def _positions(frame: Any, schema: Schema) -> Tuple[List[Tuple[ColSpec, int]], List[Any], List[Detail], List[Any]]:
+def _positions(labels: List[Any], schema: Schema) -> Tuple[List[Tuple[ColSpec, int]], List[Detail]]:
     """Which column of the frame each spec takes; and what is missing."""
-    labels = frame.columns.tolist()
     details: List[Detail] = []
     if not schema.has_names:
         for position, spec in enumerate(schema.columns[len(labels) :], len(labels)):
             details.append({"column": position, "expected": shorten(str(spec.type)), "found": "missing"})
-        return list(zip(schema.columns, range(len(labels)))), labels, details, []
-    places = {label: position for position, label in enumerate(labels)}
-    twice = {label for label in labels if labels.count(label) > 1} if len(places) < len(labels) else ()
-    wanted = []
+        return list(zip(schema.columns, range(len(labels)))), details
+    places: Dict[Any, int] = {}
+    repeated = set()
+    for position, label in enumerate(labels):
+        if places.setdefault(label, position) != position:
+            repeated.add(label)
+    wanted: List[Tuple[ColSpec, int]] = []
     # A name that a schema has twice is one column, of the last type given.
     for spec in {spec.name: spec for spec in schema.columns}.values():
-        if spec.name in twice:
+        if spec.name in repeated:
             details.append({"column": spec.name, "expected": "one column", "found": "several of that name"})
         elif spec.name in places:
             wanted.append((spec, places[spec.name]))
         elif spec.required:
             details.append({"column": spec.name, "expected": shorten(str(spec.type)), "found": "missing"})
-    unknown = _unknown(labels, schema)
-    if unknown and not details:
-        _logger.warning("Ignoring columns that the model's signature does not have: %s.", _listed(unknown))
-    return wanted, labels, details, []
+    return wanted, details
 
 
 def _unknown(labels: List[Any], schema: Schema) -> List[Any]:
+    if not schema.has_names:
+        return []
     known = {spec.name for spec in schema.columns}
     return [label for label in labels if label not in known]
 
@@ -206,19 +215,17 @@ def _detail(label: Any, expected: str, misfit: Misfit) -> Detail:
     return detail
 
 
-def _raise_if_any(details: List[Detail], causes: Any, unknown: Any = ()) -> None:
-    if not details:
-        return
+def _mismatch(details: List[Detail], hint: Optional[str] = None, unknown: Sequence[Any] = ()) -> SchemaMismatch:
+    """The one error for all of them; ``unknown`` columns are named where others are missing: names may be misspelt."""
     if os.environ.get("MLFLOW_DISABLE_SCHEMA_DETAILS", "").lower() in ("true", "1"):
-        raise SchemaMismatch("The input does not fit the model's signature.")
+        return SchemaMismatch("The input does not fit the model's signature.")
     texts = [_sentence(detail) for detail in details[:MAX_DETAILS]]
     if len(details) > MAX_DETAILS:
         texts.append(f"and {len(details) - MAX_DETAILS} more")
     message = f"The input does not fit the model's signature: {'; '.join(texts)}."
     if unknown and any(detail["found"] == "missing" for detail in details):
         message += f" It also has columns that the signature does not have: {_listed(unknown)}."
-    hints = [misfit.hint for _, misfit in causes if misfit.hint]
-    raise SchemaMismatch(message, hint=hints[0] if hints else None, details=details)
+    return SchemaMismatch(message, hint=hint, details=details)
 
 
 def _sentence(detail: Detail) -> str:
@@ -230,6 +237,6 @@ def _sentence(detail: Detail) -> str:
     return f"{place}: expected {detail['expected']}, found {detail['found']}"
 
 
-def _listed(labels: List[Any]) -> str:
+def _listed(labels: Sequence[Any]) -> str:
     shown = ", ".join(shorten(repr(label)) for label in labels[:MAX_DETAILS])
     return shown if len(labels) <= MAX_DETAILS else f"{shown} and {len(labels) - MAX_DETAILS} more"

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List
 from modelport_runtime.columns import NUMPY_TYPES, converted
 from modelport_runtime.policy import Policy
 from modelport_runtime.schema import AnyType, Array, DataType, Map, Object, Scalar
-from modelport_runtime.values import Misfit, builtin, describe, is_missing
+from modelport_runtime.values import INTEGER_RANGES, Misfit, builtin, describe, is_missing
 
 Check = Callable[[Any], Any]
 Leaf = Callable[[Any, str, Policy], Any]
@@ -178,12 +178,27 @@ def _scalar_array(name: str, policy: Policy, leaf: Leaf) -> Check:
 
     def check(value: Any) -> Any:
         if isinstance(value, list):
-            if set(map(type, value)) <= fitting:
+            found = set(map(type, value))
+            if found <= fitting or (found == {int} and name in INTEGER_RANGES and _in_range(value, name)):
                 return list(value)
+            if found <= {int, float} and name == "double" and not policy.strict:
+                return _doubles(value, item_check)
             return _each(value, item_check)
         return _enforced_vector(value, name, policy, item_check)
 
     return check
+
+
+def _in_range(numbers: List[int], name: str) -> bool:
+    lowest, highest = INTEGER_RANGES[name]
+    return lowest <= min(numbers) and max(numbers) <= highest
+
+
+def _doubles(numbers: List[Any], item_check: Check) -> List[Any]:
+    try:
+        return list(map(float, numbers))
+    except OverflowError:
+        return _each(numbers, item_check)
 
 
 def _array_item(name: str, policy: Policy, leaf: Leaf) -> Check:

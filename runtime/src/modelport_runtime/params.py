@@ -59,17 +59,17 @@ def enforce_params(params: Any, specs: Optional[Tuple[ParamSpec, ...]]) -> Dict[
 
 
 def checked(value: Any, spec: ParamSpec) -> Any:
-    """One value against its spec (the default in ``spec`` is not looked at). Null fits every single value.
+    """One value against its spec (the default in ``spec`` is not looked at). Null fits every scalar.
 
     Raises ``SchemaMismatch`` with one detail.
     """
     try:
         if spec.shape is None:
-            return None if value is None else _single(value, spec)
+            return _single(value, spec)
         items = value.tolist() if getattr(value, "ndim", None) == 1 else value
         if not isinstance(items, list):
             raise Misfit(describe(value))
-        return [None if item is None else _at(position, item, spec) for position, item in enumerate(items)]
+        return [_at(position, item, spec) for position, item in enumerate(items)]
     except Misfit as misfit:
         expected = misfit.expected or str(spec.type)
         if spec.shape is not None and not misfit.path:
@@ -113,7 +113,7 @@ def _at(position: int, item: Any, spec: ParamSpec) -> Any:
 
 def _single(value: Any, spec: ParamSpec) -> Any:
     if isinstance(spec.type, Scalar):
-        return _scalar(value, spec.type.name, LENIENT)
+        return None if value is None else _scalar(value, spec.type.name, LENIENT)
     checker(spec.type, True, LENIENT, leaf=_scalar)(value)
     return value  # objects are checked, but reach the model as they were sent
 

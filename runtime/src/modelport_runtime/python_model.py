@@ -3,10 +3,12 @@
 The classes pickle under mlflow's names, never under ours: plain MLflow loads what was pickled here, and the reverse.
 """
 
+import builtins
 import functools
 import inspect
 import logging
 import warnings
+from types import FunctionType
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from modelport_runtime import type_hints
@@ -82,24 +84,29 @@ FunctionPythonModel.__name__ = FunctionPythonModel.__qualname__ = "_FunctionPyth
 TypeHints.__name__ = TypeHints.__qualname__ = "_TypeHints"
 
 
+# A wrapper is pickled by value, and the pickle names the module it runs in.
+_WRAPPER_MODULE = {"__name__": "mlflow.pyfunc.utils.data_validation", "__builtins__": builtins}
+
+
 def pyfunc(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A predict function that checks its data against its own type hint before every call, where it has one."""
+    """A predict function that checks its data against its own type hint before every call, if that says enough."""
     if getattr(function, "_is_pyfunc", False):
         return function
     hint = type_hints.input_hint(function)
-    checked = hint is not None and type_hints.supported(hint)
-    if hint is not None and not checked and type_hints.is_list(hint):
-        warnings.warn(f"data is not checked against the type hint {hint}: no such element type", stacklevel=3)
-    index, name = type_hints.input_parameter(function) if checked else (0, "")
+    if hint is None or not type_hints.supported(hint):
+        if type_hints.is_list(hint):
+            warnings.warn(f"data is not checked against the type hint {hint}: no such element type", stacklevel=3)
+        return function
+    index, name = type_hints.input_parameter(function)
+    validate = type_hints.validate_model_input
 
-    @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if checked:
-            args, kwargs = type_hints.validate_model_input(args, kwargs, index, hint, name)
+        args, kwargs = validate(args, kwargs, index, hint, name)
         return function(*args, **kwargs)
 
-    wrapper._is_pyfunc = True  # type: ignore[attr-defined]
-    return wrapper
+    moved = FunctionType(wrapper.__code__, _WRAPPER_MODULE, closure=wrapper.__closure__)
+    moved._is_pyfunc = True  # type: ignore[attr-defined]
+    return functools.wraps(function)(moved)
 
 
 def caller(

@@ -8,9 +8,11 @@ finds the places.
 import base64
 import binascii
 import math
+import re
 from typing import Any, List, Tuple
 
 _INTEGER_RANGES = {"integer": ("int32", -(2**31), 2**31 - 1), "long": ("int64", -(2**63), 2**63 - 1)}
+_ZONE = re.compile(r":.*(?:[zZ]|[+-]\d\d(?::?\d\d)?)\s*$")
 _MILLISECOND = 1_000_000
 """In nanoseconds."""
 
@@ -232,26 +234,30 @@ def _moments_of(items: List[Any], strict: bool) -> Any:
 def parse_moments(texts: List[Any]) -> Any:
     """ISO 8601 and other dates pandas knows (US order for slashes) → naive UTC datetime64[ns]; None → NaT."""
     import numpy as np
+
+    zoned = np.array([text is not None and _ZONE.search(text) is not None for text in texts], dtype=bool)
+    moments: Any = np.empty(len(texts), dtype="datetime64[ns]")
+    for group in (zoned, ~zoned):  # apart: pandas 2 gives a text without a zone the zone of its neighbour
+        if group.any():
+            moments[group] = _parse_alike([text for text, wanted in zip(texts, group) if wanted])
+    return moments
+
+
+def _parse_alike(texts: List[Any]) -> Any:
     import pandas as pd
 
-    if hasattr(pd.Timestamp, "as_unit"):  # pandas 2 and later
-        try:
-            parsed = pd.to_datetime(texts, utc=True, format="ISO8601")
-        except ValueError:
-            try:
-                parsed = pd.to_datetime(texts, utc=True)
-            except (ValueError, OverflowError) as error:
-                raise Unfit(str(error)) from None
-        try:
-            parsed = parsed.as_unit("ns")
-        except ValueError as error:
-            raise Unfit(str(error)) from None
-    else:
-        try:
+    try:
+        if not hasattr(pd.Timestamp, "as_unit"):  # pandas 1 looks at each text by itself, and knows nanoseconds only
             parsed = pd.to_datetime(texts, utc=True)
-        except (ValueError, OverflowError) as error:
-            raise Unfit(str(error)) from None
-    return np.array(parsed.tz_localize(None).to_numpy(), dtype="datetime64[ns]")
+        else:
+            try:
+                parsed = pd.to_datetime(texts, utc=True, format="ISO8601")
+            except ValueError:
+                parsed = pd.to_datetime(texts, utc=True)
+            parsed = parsed.as_unit("ns")
+    except (ValueError, OverflowError) as error:
+        raise Unfit(str(error)) from None
+    return parsed.tz_localize(None).to_numpy()
 
 
 def texts(value: Any) -> Any:

@@ -87,13 +87,13 @@ class Scorer:
     def score(self, requests: List[Request]) -> List[Answer]:
         """Exactly one answer for each request, in any order. Never raises for a request's fault."""
         answers: List[Answer] = []
-        groups: "OrderedDict[Hashable, List[_Prepared]]" = OrderedDict()
+        groups: OrderedDict[Hashable, List[_Prepared]] = OrderedDict()
         for request in requests:
             started = time.perf_counter()
             try:
                 prepared = self._prepare(request, started)
             except ModelportError as error:
-                answers.append(Answer(request.id, error, 0, _phases(request, started, time.perf_counter())))
+                answers.append(Answer(request.id, error, 0, _refused(request, started)))
                 continue
             except Exception as error:  # noqa: BLE001  a hole in our own reading must not take the worker down
                 answers.append(Answer(request.id, _unexpected(error), 0, None))
@@ -159,7 +159,8 @@ class Scorer:
                 self._predict(batch[:middle], answers)
                 self._predict(batch[middle:], answers)
                 return
-            phases = _phases(batch[0].request, batch[0].started, batch[0].decoded, started, time.perf_counter())
+            failed = time.perf_counter()
+            phases = _phases(batch[0], started, failed, failed)
             answers.append(Answer(batch[0].request.id, _model_failed(error), batch[0].rows, phases, [1, batch[0].rows]))
             return
         predicted = time.perf_counter()
@@ -171,39 +172,51 @@ class Scorer:
                 body = encode_predictions(share, prepared.unwrapped)
             except Exception as error:  # noqa: BLE001  an answer nobody can encode is this request's own failure
                 body = _unexpected(error)
-            request = prepared.request
-            phases = _phases(request, prepared.started, prepared.decoded, started, predicted, encoding)
-            answers.append(Answer(request.id, body, prepared.rows, phases, joined))
+            phases = _phases(prepared, started, predicted, encoding)
+            answers.append(Answer(prepared.request.id, body, prepared.rows, phases, joined))
             joined = None
 
     def _call(self, data: Any, params: Dict[str, Any]) -> Any:
+        return self._predictor.predict(self._input(data), params)
+
+    def _input(self, data: Any) -> Any:
+        """What the predictor takes: blocks as an array where that gives the same answer, else as a frame."""
         if isinstance(data, Block):
-            data = data.array() if self._predictor.array_columns is not None else data.frame()
-        return self._predictor.predict(data, params)
+            return data.array() if self._predictor.array_columns is not None else data.frame()
+        return data
 
     def warm_up(self, example: Optional[bytes]) -> Optional[str]:
         """Predict the model's own example, so that the first caller does not pay for lazy set-up.
 
-        Where rows may be joined, also check on the example that joining changes nothing; joining is off where it does.
-        Returns the reason why there was no warm-up, for the log; a failing example does not keep a model from serving.
+        Where rows may be joined, the example also shows whether a row's prediction depends on its neighbours; joining is off
+        where it does. Returns why there was no warm-up, for the log: a failing example keeps no model from serving.
         """
         if example is None:
             return "the model has no input example"
         now = time.perf_counter()
         try:
             prepared = self._prepare(Request(0, "json", LENIENT, example, now), now)
-            alone = self._call(prepared.data, prepared.params)
+            prediction = self._call(prepared.data, prepared.params)
         except Exception as error:  # noqa: BLE001  the example is the author's, and may be wrong
             return f"the input example fails: {type(error).__name__}: {error}"
         if self.joins and prepared.rows and batching.joining_key(prepared.data, prepared.params) is not None:
             try:
-                both = self._call(batching.join([prepared.data, prepared.data]), prepared.params)
-                shares = batching.split(both, [prepared.rows, prepared.rows])
-                self.joins = all(batching.same_predictions(share, alone) for share in shares)
-            except Exception as error:  # noqa: BLE001  cannot be joined: then it is not
-                log.debug("joined example failed: %r", error)
+                self.joins = self._rows_are_independent(prepared, prediction)
+            except Exception as error:  # noqa: BLE001  cannot be joined or cut: then it is not
+                log.debug("joining the example failed: %r", error)
                 self.joins = False
         return None
+
+    def _rows_are_independent(self, example: _Prepared, prediction: Any) -> bool:
+        """Whether the example twice over gives the same prediction twice, and its first row alone that of the first row."""
+        data, rows = self._input(example.data), example.rows
+        twice = batching.split(self._call(batching.join([data, data]), example.params), [rows, rows])
+        if not all(batching.same_predictions(share, prediction) for share in twice):
+            return False
+        if rows == 1:
+            return True
+        expected, _ = batching.split(prediction, [1, rows - 1])
+        return batching.same_predictions(self._call(batching.first_row(data), example.params), expected)
 
 
 def enforce_if(schema: Any, data: Any, request: Request) -> Any:
@@ -218,19 +231,20 @@ def read_head(head: bytes) -> Dict[str, Any]:
     return fields
 
 
-def _phases(request: Request, *times: float) -> List[int]:
-    """Microseconds of each phase reached: queue, decode, predict, encode (a missing one is 0)."""
-    started = times[0]
-    phases = [int((started - request.arrived) * 1e6), 0, 0, 0]
-    if len(times) == 2:
-        phases[1] = int((times[1] - started) * 1e6)
-    elif len(times) > 2:
-        phases[0] += int((times[2] - times[1]) * 1e6)  # waiting for the neighbours' decoding
-        phases[1] = int((times[1] - started) * 1e6)
-        phases[2] = int((times[3] - times[2]) * 1e6)
-        if len(times) > 4:
-            phases[3] = int((time.perf_counter() - times[4]) * 1e6)
-    return phases
+def _refused(request: Request, started: float) -> List[int]:
+    """The phases of a request that did not get past its decoding."""
+    return [int((started - request.arrived) * 1e6), int((time.perf_counter() - started) * 1e6), 0, 0]
+
+
+def _phases(prepared: _Prepared, started: float, predicted: float, encoding: float) -> List[int]:
+    """Microseconds in queue, decode, predict, encode; what the neighbours' decoding took counts as queue."""
+    queue = prepared.started - prepared.request.arrived + started - prepared.decoded
+    return [
+        int(queue * 1e6),
+        int((prepared.decoded - prepared.started) * 1e6),
+        int((predicted - started) * 1e6),
+        int((time.perf_counter() - encoding) * 1e6),
+    ]
 
 
 def _model_failed(error: Exception) -> ModelportError:
@@ -242,7 +256,9 @@ def _model_failed(error: Exception) -> ModelportError:
     if isinstance(code, str) and any(kind.__name__ == "MlflowException" for kind in type(error).__mro__):
         return ModelFailed(str(getattr(error, "message", error)), code=code, traceback=text)
     message = f"the model raised {type(error).__name__} while predicting"
-    return ModelFailed(message, details=[{"exception": type(error).__name__, "message": str(error)[:500]}], traceback=text)
+    return ModelFailed(
+        message, details=[{"exception": type(error).__name__, "message": str(error)[:500]}], traceback=text
+    )
 
 
 def _unexpected(error: Exception) -> ModelportError:

@@ -211,7 +211,7 @@ def _read_param(entry: Dict[str, Any]) -> ParamSpec:
     if not isinstance(kind, (Scalar, Object)) or kind == Scalar("binary"):
         raise _BadSpec(f"a parameter cannot be of type {kind}")
     shape = entry.get("shape")
-    if shape is not None and list(shape) != [-1]:
+    if shape not in (None, [-1]):
         raise _BadSpec(f"the shape of a parameter is null or [-1], found {_shown(shape)}")
     spec = ParamSpec(str(entry["name"]), kind, None, None if shape is None else (-1,))
     try:

@@ -141,9 +141,11 @@ def _column(values: Any, spec: TensorSpec, policy: Policy) -> Any:
         return _cast(_stacked(values, spec), spec, policy)
     if isinstance(first, np.ndarray):
         stacked = _stacked(values, spec)
-        if not np.can_cast(stacked.dtype, np.dtype(spec.dtype), casting="same_kind"):
+        result = _cast(stacked, spec, policy)
+        # Arrays, unlike lists, say which type they mean: floats are not cut down to integers.
+        if not np.can_cast(stacked.dtype, result.dtype, casting="same_kind") and not (result == stacked).all():
             raise Misfit(f"arrays of {stacked.dtype}")
-        return _cast(stacked, spec, policy)
+        return result
     raise Misfit(f"a column of {type(first).__name__} values")
 
 

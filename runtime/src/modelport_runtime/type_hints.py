@@ -59,6 +59,11 @@ def validate_model_input(args: Any, kwargs: Any, index: int, hint: Any, name: st
     return args, kwargs
 
 
+# What it is called in the pickles that call it.
+validate_model_input.__module__ = "mlflow.pyfunc.utils.data_validation"
+validate_model_input.__name__ = validate_model_input.__qualname__ = "_validate_model_input"
+
+
 def input_parameter(function: Any) -> Tuple[int, str]:
     """The place (``self`` counted) and the name of the parameter that takes the data."""
     parameters = inspect.signature(function).parameters

@@ -125,7 +125,7 @@ def _floating(value: Any, name: str, policy: Policy) -> Any:
     try:
         number = float(value)
         if name == "float":
-            number = struct.unpack("f", struct.pack("f", number))[0]
+            number = struct.unpack("<f", struct.pack("<f", number))[0]
     except (OverflowError, ValueError):
         raise Misfit(f"{describe(value)} (out of range)") from None
     if policy.strict and isinstance(value, int) and int(number) != value:

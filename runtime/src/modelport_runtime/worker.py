@@ -353,7 +353,10 @@ class Worker:
         """Give what is left to write a moment, then let the connections close."""
         connections = [key.data for key in self._selector.get_map().values() if key.data is not None]
         until = time.monotonic() + 5
-        while time.monotonic() < until and not all([connection.flush() for connection in connections]):
+        while time.monotonic() < until:
+            unsent = [connection for connection in connections if not connection.flush()]
+            if not unsent:
+                return
             time.sleep(0.01)
 
 

@@ -33,9 +33,8 @@ def _root(
 
 def main() -> None:
     """Entry point of the `modelport` command."""
-    from modelport_runtime.errors import ModelportError
-
     from modelport.cli.output import print_error
+    from modelport_runtime.errors import ModelportError
 
     try:
         app()

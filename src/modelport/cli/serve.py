@@ -49,7 +49,9 @@ def serve(
     ] = None,
     ssl_certfile: Annotated[str | None, typer.Option(help="PEM certificate: serve HTTPS.")] = None,
     ssl_keyfile: Annotated[str | None, typer.Option(help="PEM key of the certificate.")] = None,
-    access_log: Annotated[str, typer.Option(help="text, json or off; one line per request on standard output.")] = "text",
+    access_log: Annotated[
+        str, typer.Option(help="text, json or off; one line per request on standard output.")
+    ] = "text",
     tracebacks: Annotated[
         bool, typer.Option("--tracebacks", help="Send the traceback of a failing model to the client.")
     ] = False,

@@ -55,10 +55,27 @@ class Limits:
 class Request:
     """A complete request. Exactly one ``respond`` is owed for it."""
 
-    __slots__ = ("_connection", "body", "headers", "id", "keep_alive", "method", "on_disconnect", "path", "query", "received")
+    __slots__ = (
+        "_connection",
+        "body",
+        "headers",
+        "id",
+        "keep_alive",
+        "method",
+        "on_disconnect",
+        "path",
+        "query",
+        "received",
+    )
 
     def __init__(
-        self, connection: "Connection", method: bytes, target: bytes, headers: dict[bytes, bytes], body: bytes, id: bytes
+        self,
+        connection: "Connection",
+        method: bytes,
+        target: bytes,
+        headers: dict[bytes, bytes],
+        body: bytes,
+        id: bytes,
     ) -> None:
         self._connection = connection
         self.method = method
@@ -75,7 +92,9 @@ class Request:
     def client(self) -> str:
         return self._connection.client
 
-    def respond(self, status: int, body: bytes, content_type: bytes = b"application/json", headers: bytes = b"") -> None:
+    def respond(
+        self, status: int, body: bytes, content_type: bytes = b"application/json", headers: bytes = b""
+    ) -> None:
         """Send the answer. ``headers`` are more header lines, each ended by CRLF."""
         self._connection.respond(self, status, body, content_type, headers)
 

@@ -84,9 +84,7 @@ class Metrics(Collector):
         """A request of which nothing more is known than its answer."""
         self._slots[_ROUTE_INDEX[route] + _STATUS_INDEX.get(status, _STATUS_INDEX[500])] += 1
 
-    def observe(
-        self, status: int, seconds: float, phases: list[int] | None, joined: list[int] | None
-    ) -> None:
+    def observe(self, status: int, seconds: float, phases: list[int] | None, joined: list[int] | None) -> None:
         """One request to `/invocations`: its time, its phases (microseconds), and the predict call it stands for."""
         slots = self._slots
         slots[_STATUS_INDEX.get(status, _STATUS_INDEX[500])] += 1
@@ -115,7 +113,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Called by prometheus_client for each scrape."""
         self.publish_depth()
-        slots = [sum(self._all[index :: _WIDTH]) for index in range(_WIDTH)]
+        slots = [sum(self._all[index::_WIDTH]) for index in range(_WIDTH)]
         requests = CounterMetricFamily("modelport_requests", "Requests answered", labels=["route", "status"])
         for route in ROUTES:
             for status in STATUSES:

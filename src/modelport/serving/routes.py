@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import modelport_runtime
-
 from modelport.serving.access_log import AccessLog
 from modelport.serving.http import Request, error_body
 from modelport.serving.metrics import Metrics
@@ -91,7 +90,9 @@ class Routes:
             self._error(request, 415, "UNSUPPORTED_MEDIA_TYPE", content.decode())
             return
         if request.headers.get(b"content-encoding", b"identity") != b"identity":
-            self._error(request, 415, "UNSUPPORTED_MEDIA_TYPE", "compressed bodies are not read; send the body as it is")
+            self._error(
+                request, 415, "UNSUPPORTED_MEDIA_TYPE", "compressed bodies are not read; send the body as it is"
+            )
             return
         call = _Invocation(_HEADS[content], request, self._answer)
         try:

@@ -7,8 +7,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import modelport_runtime
 import orjson
+
+import modelport_runtime
 
 _MAIN = "from modelport_runtime.worker import main\n\nmain()\n"
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import orjson
-from modelport_runtime import wire
 
 from modelport.workers.process import WorkerAddress
+from modelport_runtime import wire
 
 log = logging.getLogger("modelport.pool")
 

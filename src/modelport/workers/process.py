@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from modelport_runtime import wire
 
 from modelport.errors import WorkerFailed
+from modelport_runtime import wire
 
 log = logging.getLogger("modelport.workers")
 

@@ -3,6 +3,7 @@
 Judged on the whole object: every estimator, helper and function that can be reached from it.
 """
 
+import copy
 import functools
 import logging
 import warnings
@@ -145,7 +146,8 @@ def _without_names(value: Any, done: Dict[int, Any]) -> Any:
     elif isinstance(value, dict):
         members = [_without_names(member, done) for member in value.values()]
         if _changed(members, value.values()):
-            done[id(value)] = type(value)(zip(value, members))
+            done[id(value)] = copy.copy(value)  # keeps the kind: scikit-learn has dictionaries of its own
+            done[id(value)].update(zip(value, members))
     elif _library(type(value)) == "sklearn" and hasattr(value, "__dict__"):
         state = {name: _without_names(member, done) for name, member in vars(value).items()}
         named = state.pop("feature_names_in_", None) is not None
