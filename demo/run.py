@@ -45,7 +45,9 @@ def main() -> int:
         with urllib.request.urlopen(request, timeout=30) as answer:
             print(f"4. It answers:\n   {answer.read().decode()}")
         print("What to try next:")
-        print(f"   curl {address}/invocations -H 'Content-Type: application/json' -d @.demo/wine/serving_input_example.json")
+        print(
+            f"   curl {address}/invocations -H 'Content-Type: application/json' -d @.demo/wine/serving_input_example.json"
+        )
         print(f"   curl {address}/metrics")
         print("   .venv/bin/modelport serve --help", flush=True)
         if once:

@@ -36,7 +36,9 @@ class Server:
     def address(self) -> str:
         return f"{self.scheme}://127.0.0.1:{self.port}"
 
-    def ask(self, path: str, body: bytes | None = None, method: str | None = None, **headers: str) -> tuple[int, Any, Any]:
+    def ask(
+        self, path: str, body: bytes | None = None, method: str | None = None, **headers: str
+    ) -> tuple[int, Any, Any]:
         """Status, parsed body (bytes where it is no JSON), headers."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         request = urllib.request.Request(self.address + path, data=body, headers=named, method=method)

@@ -166,7 +166,10 @@ def test_a_body_over_the_limit_and_a_cut_connection_leave_the_server_well(models
     with running(models / "wine", tmp_path, "--max-body", "1") as server:
         status, body, _ = server.ask("/invocations", b"[" + b" " * (2 << 20), content_type="application/json")
         assert (status, body["error_code"]) == (413, "REQUEST_TOO_LARGE")
-        for cut in (b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{", b"\x00\x01garbage\r\n\r\n"):
+        for cut in (
+            b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{",
+            b"\x00\x01garbage\r\n\r\n",
+        ):
             with socket.create_connection(("127.0.0.1", server.port)) as connection:
                 connection.sendall(cut)
         with socket.create_connection(("127.0.0.1", server.port)) as connection:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
@@ -76,11 +77,11 @@ def served(model: Path, python: Path) -> Iterator[str]:
     """The address of a ``modelport serve`` that is ready; RuntimeError with its own words if it does not get there."""
     port = free_port()
     modelport = Path(sys.executable).with_name("modelport")
-    options = ["-m", model, "-h", "127.0.0.1", "-p", str(port), "-w", "1", "--python", python]
+    options: list[str | Path] = ["-m", model, "-h", "127.0.0.1", "-p", str(port), "-w", "1", "--python", python]
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen([modelport, "serve", *options], stdout=said, stderr=said)
         try:
-            if not becomes_ready(process, f"http://127.0.0.1:{port}"):
+            if not becomes_ready(process, port):
                 said.seek(0)
                 raise RuntimeError(f"modelport serve is not ready:\n{said.read().decode(errors='replace')[-2000:]}")
             yield f"http://127.0.0.1:{port}"
@@ -88,15 +89,19 @@ def served(model: Path, python: Path) -> Iterator[str]:
             stop(process)
 
 
-def becomes_ready(process: subprocess.Popen[bytes], address: str) -> bool:
+def becomes_ready(process: subprocess.Popen[bytes], port: int) -> bool:
     deadline = time.monotonic() + READY_WITHIN
     while time.monotonic() < deadline and process.poll() is None:
+        connection = HTTPConnection("127.0.0.1", port, timeout=5)
         try:
-            if httpx.get(f"{address}/ping", timeout=5).status_code == 200:
+            connection.request("GET", "/ping")
+            if connection.getresponse().status == 200:
                 return True
-        except httpx.TransportError:
+        except OSError:
             pass
-        time.sleep(0.05)
+        finally:
+            connection.close()
+        time.sleep(0.1)
     return False
 
 

@@ -1,6 +1,7 @@
 """Saves the models of the interop suite with the real MLflow of its interpreter: ``python make_models.py FOLDER``."""
 
 import pickle
+import platform
 import shutil
 import sys
 import warnings
@@ -212,21 +213,28 @@ def own_loader(path: Path) -> None:
     )
 
 
+def copy_handmade(name: str, path: Path) -> None:
+    """Only the pickle is missing; it is made by this interpreter, so the MLmodel file must say so."""
+    shutil.copytree(HANDMADE / name, path)
+    mlmodel = (path / "MLmodel").read_text()
+    (path / "MLmodel").write_text(mlmodel.replace("<this Python>", platform.python_version()))
+
+
 def mlflow_1(path: Path) -> None:
     from sklearn.linear_model import LinearRegression
 
-    shutil.copytree(HANDMADE / "mlflow-1", path)
+    copy_handmade("mlflow-1", path)
     model = LinearRegression().fit(pd.DataFrame({"a": [0.0, 1.0], "b": [0.0, 2.0]}), [1.0, 6.0])
     (path / "model.pkl").write_bytes(pickle.dumps(model))
 
 
 def mlflow_2_1(path: Path) -> None:
-    shutil.copytree(HANDMADE / "mlflow-2.1", path)
+    copy_handmade("mlflow-2.1", path)
     (path / "python_model.pkl").write_bytes(cloudpickle.dumps(echoes.Echo()))
 
 
 def mlflow_2_6(path: Path) -> None:
-    shutil.copytree(HANDMADE / "mlflow-2.6", path)
+    copy_handmade("mlflow-2.6", path)
     (path / "python_model.pkl").write_bytes(cloudpickle.dumps(echoes.Echo()))
 
 

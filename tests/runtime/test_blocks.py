@@ -3,11 +3,11 @@
 from typing import Any, Dict, List
 
 import pytest
-from modelport_runtime.blocks import Block, BlockReader, join
+from modelport_runtime.blocks import Block, BlockReader, TensorReader, join, reader_for
 from modelport_runtime.decoding import Payload, to_data
 from modelport_runtime.enforcement import enforce
 from modelport_runtime.policy import LENIENT
-from modelport_runtime.schema import ColSpec, Scalar, Schema
+from modelport_runtime.schema import ColSpec, Scalar, Schema, TensorSpec
 
 pd = pytest.importorskip("pandas")
 
@@ -44,6 +44,7 @@ ROW = {"n": 7, "t": "x", "d": 0.5, "i": -3, "b": True}
         (DOUBLES, "dataframe_split", split(["c", "a", "b"], [[1.5, 2.0, 3.0]])),
         (DOUBLES, "dataframe_split", split(["x", "c", "a", "b"], [[9.0, 1.5, 2.0, 3.0]])),
         (DOUBLES, "dataframe_split", split(["a", "b", "c"], [[1, 2, 3]])),
+        (DOUBLES, "dataframe_split", split(["a", "b", "c"], [[1, True, 2**70]])),
         (DOUBLES, "dataframe_split", split(["a", "b", "c"], [[1, 2.5, 3]], index=[5])),
         (DOUBLES, "dataframe_split", split(["a", "b", "c"], [[1.0, float("nan"), float("inf")]])),
         (DOUBLES, "dataframe_records", [{"a": 1.0, "b": 2.0, "c": 3.0}, {"a": 1.5, "b": 2.5, "c": 3.5}]),
@@ -69,7 +70,6 @@ def test_the_short_way_equals_the_general_way(schema: Schema, form: str, value: 
         (DOUBLES, "dataframe_split", split(["a", "b", "c"], [[1.0, 2.0, "3"]])),
         (DOUBLES, "dataframe_split", split(["a", "b", "c"], [[1.0, 2.0, None]])),
         (DOUBLES, "dataframe_split", split(["a", "b", "c"], [[[1.0], [2.0], [3.0]]])),
-        (DOUBLES, "dataframe_split", split(["a", "b", "c"], [[1.0, 2.0, 2**70]])),
         (DOUBLES, "dataframe_split", split([["a"], "b", "c"], [[1.0, 2.0, 3.0]])),
         (DOUBLES, "dataframe_split", split(["a", "b", "c"], [[1.0, 2.0, 3.0]], index=[1, 2])),
         (DOUBLES, "dataframe_split", split(["a", "b", "c"], [[1.0, 2.0, 3.0]], dtypes={})),
@@ -106,3 +106,60 @@ def test_joined_blocks_are_the_rows_one_after_the_other() -> None:
     assert joined.rows == 3
     expected = general(MIXED, "dataframe_records", [ROW, {**ROW, "n": 8}, {**ROW, "t": "y"}])
     pd.testing.assert_frame_equal(joined.frame(), expected)
+
+
+def tensor(dtype: str, *shape: int) -> Schema:
+    return Schema((TensorSpec(dtype, shape),))
+
+
+@pytest.mark.parametrize("form", ["inputs", "instances"])
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        (tensor("float32", -1, 3), [[0.1, 2, True]]),
+        (tensor("float64", -1, 3), [[0.1, 2.0, float("inf")], [1, 2, float("nan")]]),
+        (tensor("float32", -1, -1), [[1.5]]),
+        (tensor("float64", 2, 2, -1), [[[1, 2, 3], [4, 5, 6]], [[7, 8, 9], [10, 11, 12]]]),
+    ],
+)
+def test_a_tensor_read_the_short_way_equals_the_general_way(schema: Schema, value: Any, form: str) -> None:
+    import numpy as np
+
+    reader = reader_for(schema)
+    assert isinstance(reader, TensorReader)
+    array = reader.read(form, value)
+    expected = general(schema, form, value)
+    assert array.dtype == expected.dtype
+    assert array.flags.writeable
+    np.testing.assert_array_equal(array, expected)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [[1.0, 2.0]],
+        [[1.0, 2.0, 3.0], [1.0, 2.0]],
+        [[1.0, 2.0, None]],
+        [[1.0, 2.0, "3"]],
+        [[1.0, 2.0, [3.0]]],
+        [1.0, 2.0, 3.0],
+        [[[1.0, 2.0, 3.0]]],
+        [{"a": 1, "b": 2, "c": 3}],
+        ["abc"],
+        [],
+        {},
+        None,
+    ],
+)
+def test_what_is_no_plain_tensor_takes_the_general_way(value: Any) -> None:
+    reader = reader_for(tensor("float32", -1, 3))
+    assert reader is not None
+    assert reader.read("inputs", value) is None
+    assert reader.read("dataframe_split", value) is None
+
+
+@pytest.mark.parametrize(
+    "schema", [tensor("int64", -1, 3), tensor("float64", -1), Schema((TensorSpec("float64", (-1, 2), "x"),))]
+)
+def test_other_tensors_have_no_short_way(schema: Schema) -> None:
+    assert reader_for(schema) is None

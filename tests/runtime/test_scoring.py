@@ -33,7 +33,8 @@ class Counting:
 
 def scorer_of(predict: Any, schema: Schema, **predictor: Any) -> Scorer:
     loaded: Any = SimpleNamespace(
-        predictor=Predictor(native=None, predict=predict, row_wise=True, **predictor), signature=Signature(inputs=schema)
+        predictor=Predictor(native=None, predict=predict, row_wise=True, **predictor),
+        signature=Signature(inputs=schema),
     )
     return Scorer(loaded)
 

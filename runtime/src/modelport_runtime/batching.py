@@ -29,7 +29,7 @@ def row_count(data: Any) -> int:
     return len(data) if isinstance(data, (list, tuple)) else 1
 
 
-def joining_key(data: Any, params: Dict[str, Any]) -> Optional[Hashable]:
+def joining_key(data: Any, params: Optional[Dict[str, Any]]) -> Optional[Hashable]:
     """Equal keys may be joined; None may not. Two keys agree in container, columns, dtypes and parameters."""
     shape = _shape_key(data)
     if shape is None:

@@ -4,6 +4,7 @@ Whatever is not plainly right here takes the general way (``decoding`` → ``cas
 same data or a good error: this module only ever says "it fits" or "I cannot tell".
 """
 
+import struct
 from itertools import chain
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -141,19 +142,64 @@ class BlockReader:
         return [positions[name] for name in self.names]
 
     def _doubles(self, rows: List[Any], width: int, layout: List[int]) -> Optional[Any]:
-        import numpy as np
+        array = _numbers(rows, (len(rows), width), "d")
+        if array is None or layout == self._in_order:
+            return array
+        return array[:, layout]
 
-        try:
-            array = np.array(rows)
-        except (ValueError, OverflowError):
-            return None  # ragged rows
-        if array.dtype.kind not in "fi" or array.shape[1:] != (width,):
+
+class TensorReader:
+    """Reads nested lists for a schema of one unnamed tensor of floats."""
+
+    def __init__(self, dtype: str, shape: Tuple[int, ...]) -> None:
+        self._code = {"float32": "f", "float64": "d"}[dtype]
+        self._shape = shape
+
+    def read(self, form: str, value: Any) -> Optional[Any]:
+        """The tensor of an ``inputs`` or ``instances`` value, or None: take the general way."""
+        if form not in ("inputs", "instances"):
             return None
-        if array.dtype != np.float64:
-            array = array.astype(np.float64)
-        if len(layout) != width or layout != self._in_order:
-            array = array[:, layout]
-        return array
+        shape, level = [], value
+        for _ in self._shape:
+            if type(level) is not list or not level:
+                return None
+            shape.append(len(level))
+            level = level[0]
+        if any(wanted not in (-1, found) for wanted, found in zip(self._shape, shape)):
+            return None
+        rows = value
+        for width in shape[1:-1]:
+            if set(map(type, rows)) != {list} or set(map(len, rows)) != {width}:
+                return None
+            rows = list(chain.from_iterable(rows))
+        return _numbers(rows, tuple(shape), self._code)
+
+
+def reader_for(schema: Optional[Schema]) -> Union[BlockReader, TensorReader, None]:
+    """The short way for this schema, or None where every request has to take the general way."""
+    if schema is not None and schema.is_tensor and len(schema.specs) == 1 and not schema.has_names:
+        (spec,) = schema.tensors
+        fits = spec.dtype in ("float32", "float64") and len(spec.shape) > 1
+        return TensorReader(spec.dtype, spec.shape) if fits else None
+    return BlockReader.of(schema)
+
+
+def _numbers(rows: List[Any], shape: Tuple[int, ...], code: str) -> Optional[Any]:
+    """Lists of numbers, each as long as the last dimension, as one float array; None for anything else.
+
+    ``struct`` takes integers, floats and truth values, refuses all else, and is four times as quick as ``np.array``.
+    """
+    import numpy as np
+
+    if set(map(type, rows)) != {list} or set(map(len, rows)) != {shape[-1]}:
+        return None
+    array: Any = np.empty(shape, dtype=np.float32 if code == "f" else np.float64)
+    values = rows[0] if len(rows) == 1 else chain.from_iterable(rows)
+    try:
+        struct.pack_into(f"{array.size}{code}", array, 0, *values)
+    except (struct.error, OverflowError):
+        return None
+    return array
 
 
 def _column(values: Tuple[Any, ...], type_name: str) -> Optional[Any]:

@@ -1,8 +1,7 @@
 """Request bytes → ``Payload`` → the data MLflow's server would hand to ``PyFuncModel.predict``, before enforcement."""
 
 import io
-from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from modelport_runtime import jsonio
 from modelport_runtime.casting import Misfits, as_array, cast_frame, cast_value, json_cells, object_array
@@ -13,11 +12,8 @@ from modelport_runtime.schema import Array, ColSpec, DataType, Map, Object, Scal
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 
 
-@dataclass(frozen=True)
-class Payload:
+class Payload(NamedTuple):
     """A request's data as JSON has it. ``form``: one of ``FORMS``, or ``llm``: the whole object is the data."""
-
-    __slots__ = ("form", "params", "value")
 
     form: str
     value: Any
@@ -30,12 +26,14 @@ class Payload:
         return self.form == "llm"
 
 
-def read_json(body: bytes, params_names: Tuple[str, ...]) -> Payload:
+def read_json(body: bytes, params_names: Tuple[str, ...], exact: bool = True) -> Payload:
     """Find the data and params in a JSON body; ``params_names`` are those of the params schema.
+
+    Where ``exact`` is not asked for, integers beyond 64 bits may come as floats.
 
     Raises InvalidInput where the body is no JSON object with exactly one of the data keys.
     """
-    document = jsonio.loads(body)
+    document = jsonio.loads(body, exact)
     if type(document) is not dict:
         raise InvalidInput(
             f"Invalid input. The body must be a JSON object with exactly one of {_any_of(FORMS)}; "

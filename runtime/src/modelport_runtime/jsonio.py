@@ -42,8 +42,10 @@ def library() -> str:
     return f"orjson {_orjson.__version__}" if _orjson is not None else "json"
 
 
-def loads(data: bytes) -> Any:
+def loads(data: bytes, exact: bool = True) -> Any:
     """The value of a JSON document in UTF-8 (a byte order mark and ``NaN``, ``Infinity`` are accepted).
+
+    Where ``exact`` is not asked for, integers beyond 64 bits may come as floats: looking for them costs a third of reading.
 
     Raises InvalidInput, naming the position, for whatever is no JSON.
     """
@@ -53,7 +55,7 @@ def loads(data: bytes) -> Any:
         value = _orjson.loads(data)
     except ValueError:
         return _loads_exactly(data)
-    return _loads_exactly(data) if _has_long_integer(data) else value
+    return _loads_exactly(data) if exact and _has_long_integer(data) else value
 
 
 def _has_long_integer(data: bytes) -> bool:

@@ -11,10 +11,10 @@ from collections import OrderedDict
 from typing import Any, Dict, Hashable, List, NamedTuple, Optional, Union
 
 from modelport_runtime import batching, decoding
-from modelport_runtime.blocks import Block, BlockReader
+from modelport_runtime.blocks import Block, reader_for
 from modelport_runtime.encoding import encode_predictions
 from modelport_runtime.enforcement import enforce
-from modelport_runtime.errors import InvalidInput, ModelFailed, ModelportError, UnsupportedMediaType
+from modelport_runtime.errors import InvalidInput, ModelFailed, ModelportError
 from modelport_runtime.params import enforce_params
 from modelport_runtime.policy import LENIENT, POLICIES, Policy
 from modelport_runtime.pyfunc import PyFuncModel
@@ -53,7 +53,9 @@ class _Prepared:
 
     __slots__ = ("data", "decoded", "params", "request", "rows", "started", "unwrapped")
 
-    def __init__(self, request: Request, data: Any, params: Dict[str, Any], unwrapped: bool, started: float) -> None:
+    def __init__(
+        self, request: Request, data: Any, params: Optional[Dict[str, Any]], unwrapped: bool, started: float
+    ) -> None:
         self.request = request
         self.data = data
         self.params = params
@@ -74,7 +76,7 @@ class Scorer:
         self._schema = signature.inputs if signature is not None else None
         self._params = signature.params if signature is not None else None
         self._param_names = tuple(spec.name for spec in self._params or ())
-        self._reader = None if self._from_type_hint else BlockReader.of(self._schema)
+        self._reader = None if self._from_type_hint else reader_for(self._schema)
         self.joins = self._predictor.row_wise
         """Whether rows of several requests may share one predict call."""
         self._joining_again_at = 0.0
@@ -109,23 +111,26 @@ class Scorer:
 
     def _prepare(self, request: Request, started: float) -> _Prepared:
         if request.content == "csv":
-            data: Any = enforce_if(self._schema, decoding.read_csv(request.body, self._schema, request.policy), request)
-            return _Prepared(request, data, enforce_params(None, self._params), False, started)
-        if request.content != "json":
-            raise UnsupportedMediaType(f"no reader for content '{request.content}'")
-        payload = decoding.read_json(request.body, self._param_names)
-        block = None
+            data = self._fitting(decoding.read_csv(request.body, self._schema, request.policy), request)
+            return _Prepared(request, data, self._checked(None), False, started)
         if self._reader is not None and not request.policy.strict:
-            block = self._reader.read(payload.form, payload.value)
-        if block is not None:
-            data = block
-        else:
-            data = decoding.to_data(payload, self._schema, request.policy, self._from_type_hint)
-            if not self._from_type_hint:
-                data = enforce_if(self._schema, data, request)
-        params = payload.params
-        checked = enforce_params(params, self._params) if self._params or params is not None else {}
-        return _Prepared(request, data, checked, payload.unwrapped, started)
+            payload = decoding.read_json(request.body, self._param_names, exact=False)
+            data = self._reader.read(payload.form, payload.value)
+            if data is not None and payload.params is None:
+                return _Prepared(request, data, self._checked(None), False, started)
+        payload = decoding.read_json(request.body, self._param_names)
+        data = decoding.to_data(payload, self._schema, request.policy, self._from_type_hint)
+        if not self._from_type_hint:
+            data = self._fitting(data, request)
+        return _Prepared(request, data, self._checked(payload.params), payload.unwrapped, started)
+
+    def _fitting(self, data: Any, request: Request) -> Any:
+        """The data against the signature, if there is one."""
+        return data if self._schema is None else enforce(data, self._schema, request.policy)
+
+    def _checked(self, params: Any) -> Optional[Dict[str, Any]]:
+        """The parameters against their schema; None where neither are there, as MLflow has it."""
+        return enforce_params(params, self._params) if self._params or params is not None else None
 
     def _capped(self, group: List[_Prepared]) -> List[List[_Prepared]]:
         """The group in batches that keep to the cap on rows; one by one while joining pauses."""
@@ -176,7 +181,7 @@ class Scorer:
             answers.append(Answer(prepared.request.id, body, prepared.rows, phases, joined))
             joined = None
 
-    def _call(self, data: Any, params: Dict[str, Any]) -> Any:
+    def _call(self, data: Any, params: Optional[Dict[str, Any]]) -> Any:
         return self._predictor.predict(self._input(data), params)
 
     def _input(self, data: Any) -> Any:
@@ -217,11 +222,6 @@ class Scorer:
             return True
         expected, _ = batching.split(prediction, [1, rows - 1])
         return batching.same_predictions(self._call(batching.first_row(data), example.params), expected)
-
-
-def enforce_if(schema: Any, data: Any, request: Request) -> Any:
-    """The data against the signature, if there is one."""
-    return data if schema is None else enforce(data, schema, request.policy)
 
 
 def read_head(head: bytes) -> Dict[str, Any]:

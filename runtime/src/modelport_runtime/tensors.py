@@ -18,10 +18,8 @@ def enforced_tensors(data: Any, schema: Schema, policy: Policy) -> Tuple[Any, Mi
 
     ``data``: ndarray, csr or csc matrix, dict of name → ndarray, DataFrame or Series.
     """
-    import pandas as pd
-
-    if isinstance(data, pd.Series):
-        data = pd.DataFrame(data)
+    if _is_a("Series", data):
+        data = data.to_frame()
     if not schema.has_names:
         return _unnamed(data, schema.tensors[0], policy)
     return _named(data, schema, policy)
@@ -32,11 +30,15 @@ def type_text(spec: TensorSpec) -> str:
     return f"{spec.dtype}({', '.join(map(str, spec.shape))})"
 
 
-def _unnamed(data: Any, spec: TensorSpec, policy: Policy) -> Tuple[Any, Misfits]:
-    import pandas as pd
+def _is_a(kind: str, data: Any) -> bool:
+    """Whether the data is of that pandas class; where pandas was not imported nothing is, and it stays that way."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(data, getattr(pandas, kind))
 
+
+def _unnamed(data: Any, spec: TensorSpec, policy: Policy) -> Tuple[Any, Misfits]:
     try:
-        if isinstance(data, pd.DataFrame):
+        if _is_a("DataFrame", data):
             return _whole_frame(data, spec, policy), []
         return _tensor(data, spec), []
     except Misfit as misfit:
@@ -45,11 +47,10 @@ def _unnamed(data: Any, spec: TensorSpec, policy: Policy) -> Tuple[Any, Misfits]
 
 def _named(data: Any, schema: Schema, policy: Policy) -> Tuple[Any, Misfits]:
     import numpy as np
-    import pandas as pd
 
     if isinstance(data, np.ndarray) and len(schema.specs) == 1:
         data = {schema.names[0]: data}
-    if not isinstance(data, (dict, pd.DataFrame)):
+    if not (isinstance(data, dict) or _is_a("DataFrame", data)):
         wanted = Misfit(f"{_kind_of(data)} instead of named tensors")
         return None, [(spec, wanted) for spec in schema.tensors]
     result: Dict[Any, Any] = {}

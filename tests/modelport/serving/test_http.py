@@ -115,7 +115,9 @@ def test_a_chunked_body_is_put_together() -> None:
     async def test() -> None:
         async with serving() as (_, _, port, _, _):
             reader, writer = await connect(port)
-            writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n")
+            writer.write(
+                b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n"
+            )
             assert (await answer(reader))[2]["size"] == 7
 
     run(test)
