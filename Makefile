@@ -6,6 +6,8 @@ UV := .venv/bin/uv
 RUN := .venv/bin/python
 TEST_ENVS := .envs/mlflow-3/.ready .envs/mlflow-2/.ready .envs/pandas-1/.ready
 BENCH_ENVS := .envs/mlflow-3/.ready .envs/bench-mlserver/.ready .envs/bench-litserve/.ready
+# What the old libraries of these environments warn of among themselves is not ours to mend.
+OLD_WARNINGS := -W ignore::DeprecationWarning -W ignore::UserWarning -W ignore::FutureWarning
 
 .PHONY: help setup demo format check test bench lock clean
 
@@ -30,8 +32,8 @@ check: .venv/.ready  ## style, types, floors
 
 test: check $(TEST_ENVS)  ## everything a change must pass
 	$(RUN) -m pytest -q $(ARGS)
-	PYTHONPATH=runtime/src:. .envs/mlflow-2/bin/python -m pytest -q tests/runtime
-	PYTHONPATH=runtime/src:. .envs/pandas-1/bin/python -m pytest -q tests/runtime
+	PYTHONPATH=runtime/src:. .envs/mlflow-2/bin/python -m pytest -q $(OLD_WARNINGS) tests/runtime
+	PYTHONPATH=runtime/src:. .envs/pandas-1/bin/python -m pytest -q $(OLD_WARNINGS) tests/runtime
 
 bench: .venv/.ready $(BENCH_ENVS)  ## measure beside the peers and write benchmarks/RESULTS.md (needs wrk)
 	$(RUN) -m benchmarks.run $(ARGS)

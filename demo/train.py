@@ -3,6 +3,7 @@
 import sys
 
 import mlflow
+import sklearn
 from mlflow.models import infer_signature
 from sklearn.datasets import load_wine
 from sklearn.linear_model import LogisticRegression
@@ -13,4 +14,7 @@ wine = load_wine(as_frame=True)
 features, target = wine.data, wine.target_names[wine.target]
 model = make_pipeline(StandardScaler(), LogisticRegression()).fit(features, target)
 signature = infer_signature(features, model.predict(features))
-mlflow.sklearn.save_model(model, sys.argv[1], signature=signature, input_example=features.head(2))
+requirements = [f"scikit-learn=={sklearn.__version__}"]  # named, because mlflow takes half a minute to find them out
+mlflow.sklearn.save_model(
+    model, sys.argv[1], signature=signature, input_example=features.head(2), pip_requirements=requirements
+)

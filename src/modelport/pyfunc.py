@@ -3,16 +3,63 @@
 The model's libraries have to be installed here; ``modelport serve`` runs a model in its own environment instead.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from modelport.errors import CannotStart
 from modelport.model import location, mlmodel
+from modelport.settings import DEFAULT_HOST, DEFAULT_PORT, ServeSettings
 from modelport_runtime import pyfunc
-from modelport_runtime.pyfunc import PyFuncModel
+from modelport_runtime.model_config import read_yaml
 
 __all__ = ["PyFuncModel", "load_model"]
+
+
+class PyFuncModel(pyfunc.PyFuncModel):
+    """A model loaded into this process, which can also be served from here."""
+
+    def __init__(self, loaded: pyfunc.PyFuncModel, uri: str, overrides: dict[str, Any] | str | None) -> None:
+        super().__init__(loaded.metadata, loaded.predictor)
+        self._uri = uri
+        self._overrides = overrides
+
+    def serve(
+        self,
+        port: int | None = None,
+        host: str | None = None,
+        workers: int | None = None,
+        enable_mlserver: bool = False,
+    ) -> None:
+        """Serve this model over HTTP until the process is told to stop; its workers run in this interpreter.
+
+        Parallel workers and adaptive batching are built in, so ``enable_mlserver`` changes nothing.
+
+        Raises:
+            CannotStart: the address cannot be had, or an event loop is running here already (as in a notebook).
+        """
+        from modelport.server import serve  # what a program that only predicts need not import
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            pass
+        else:
+            raise CannotStart(
+                "serve() runs an event loop, and there is one running already",
+                hint=f"Run it from a shell: modelport serve -m {self._uri}",
+            )
+        if enable_mlserver:
+            logging.getLogger("modelport").info("enable_mlserver is not needed: batching and workers are built in")
+        overrides = self._overrides
+        if isinstance(overrides, str):
+            overrides = read_yaml(overrides)
+        settings = ServeSettings(
+            model_uri=self._uri, host=host or DEFAULT_HOST, port=port or DEFAULT_PORT, workers=workers or 1
+        )
+        serve(settings, overrides)
 
 
 def load_model(
@@ -30,7 +77,8 @@ def load_model(
     folder = location.resolve(str(model_uri))
     data = mlmodel.read(folder)
     with _quiet(suppress_warnings):
-        return pyfunc.load(str(folder), data, model_config)
+        loaded = pyfunc.load(str(folder), data, model_config)
+    return PyFuncModel(loaded, str(model_uri), model_config)
 
 
 @contextmanager

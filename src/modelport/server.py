@@ -54,6 +54,7 @@ def _worker_spec(settings: ServeSettings, model_config: dict[str, Any] | None) -
     if shutil.which(python) is None:
         raise CannotStart(f"'{python}' is no Python interpreter", hint="--python names the interpreter of the model.")
     environment = dict(os.environ)
+    environment["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"  # type-hinted models then read base64 and ISO dates
     share = max(1, len(os.sched_getaffinity(0)) // settings.workers)
     for name in THREAD_VARIABLES:
         environment.setdefault(name, str(share))
@@ -93,6 +94,7 @@ async def _serve(
     else:
         doors = _SeveralProcesses(settings, listener)
     workers = WorkerSet(spec, settings.workers, run_folder, doors.publish)
+    log.info("loading %s with %s", settings.model_uri, spec.python)
     doors.workers = workers
     try:
         facts = await _unless(stopping, workers.start())

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +17,8 @@ from pathlib import Path
 import httpx
 
 from tests.interop.case import Case
-from tests.interop.models import HERE, python_of, run, saved_models
+from tests.interop.environment import HERE, Environment, python_of
+from tests.interop.models import run, saved_models
 
 READY_WITHIN = 60.0
 SERVERS_AT_ONCE = 2
@@ -32,22 +33,34 @@ class Answer:
     text: str
 
 
-def all_answers(environment: str, cases: list[Case]) -> dict[str, tuple[Answer, Answer]]:
-    """Case id → MLflow's answer and ours, both from that environment's interpreter and models."""
-    folder = saved_models(environment)
-    with ThreadPoolExecutor(1) as host:
-        pending = host.submit(answers_of_mlflow, environment, folder, cases)
-        ours = answers_of_modelport(environment, folder, cases)
-        theirs = pending.result()
-    return {case.id: (theirs[case.id], ours[case.id]) for case in cases}
+@dataclass(frozen=True)
+class Both:
+    theirs: Answer
+    ours: Answer
 
 
-def answers_of_mlflow(environment: str, folder: Path, cases: list[Case]) -> dict[str, Answer]:
+def all_answers(environments: Iterable[Environment], cases: list[Case]) -> dict[tuple[str, str], Both]:
+    """(environment, case id) → MLflow's answer and ours. MLflow is asked beside our servers, once for each version."""
+    environments = list(environments)
+    found = {}
+    with ThreadPoolExecutor(1) as beside:
+        folders = {environment.mlflow: saved_models(environment.mlflow) for environment in environments}
+        theirs = {mlflow: beside.submit(answers_of_mlflow, mlflow, folder, cases) for mlflow, folder in folders.items()}
+        for environment in environments:
+            asked = [case for case in cases if environment.asks(case.model)]
+            ours = answers_of_modelport(environment.python, folders[environment.mlflow], asked)
+            for case in asked:
+                both = Both(theirs[environment.mlflow].result()[case.id], ours[case.id])
+                found[environment.name, case.id] = both
+    return found
+
+
+def answers_of_mlflow(mlflow: str, folder: Path, cases: list[Case]) -> dict[str, Answer]:
     models = {case.model: str(folder / case.model) for case in cases}
     with tempfile.TemporaryDirectory() as scratch:
         asked, found = Path(scratch, "requests.json"), Path(scratch, "answers.json")
         asked.write_text(json.dumps({"models": models, "requests": [case.request() for case in cases]}))
-        run([python_of(environment), HERE / "mlflow_host.py", asked, found], timeout=120)
+        run([python_of(mlflow), HERE / "mlflow_host.py", asked, found], timeout=120)
         replies = json.loads(found.read_text())
     answers = {case.id: Answer(None, "", replies["unloadable"].get(case.model, "")) for case in cases}
     for case_id, reply in replies["answers"].items():
@@ -55,14 +68,14 @@ def answers_of_mlflow(environment: str, folder: Path, cases: list[Case]) -> dict
     return answers
 
 
-def answers_of_modelport(environment: str, folder: Path, cases: list[Case]) -> dict[str, Answer]:
+def answers_of_modelport(python: Path, folder: Path, cases: list[Case]) -> dict[str, Answer]:
     by_model = defaultdict(list)
     for case in cases:
         by_model[case.model].append(case)
 
     def ask_server(model: str) -> dict[str, Answer]:
         try:
-            with served(folder / model, python_of(environment)) as address:
+            with served(folder / model, python) as address:
                 return ask_all(address, by_model[model])
         except RuntimeError as error:
             return {case.id: Answer(None, "", str(error)) for case in by_model[model]}

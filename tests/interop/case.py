@@ -3,26 +3,11 @@
 import base64
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-CASES = Path(__file__).parent / "cases"
-MODELS_OF_MLFLOW_2 = (
-    "artifacts",
-    "logistic",
-    "nested",
-    "mixed",
-    "optional",
-    "outputs",
-    "params",
-    "required",
-    "tensors",
-    "text",
-    "typed_texts",
-    "unnamed_text",
-)
-"""The second environment asks those models where MLflow 2, pandas 2 or their pickles could make a difference."""
-ENVIRONMENTS = ("mlflow-3", "mlflow-2")
+from tests.interop.environment import ENVIRONMENTS, HERE
+
+CASES = HERE / "cases"
 
 
 @dataclass(frozen=True)
@@ -68,10 +53,6 @@ class Case:
 
 def read_cases() -> list[Case]:
     return [read_case(entry) for file in sorted(CASES.glob("*.json")) for entry in json.loads(file.read_text())]
-
-
-def is_asked_in(case: Case, environment: str) -> bool:
-    return environment == "mlflow-3" or case.model in MODELS_OF_MLFLOW_2
 
 
 def read_case(entry: dict[str, Any]) -> Case:

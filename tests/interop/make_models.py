@@ -119,13 +119,21 @@ def optional(path: Path) -> None:
     save_echo(path, Schema([ColSpec(getattr(DataType, name), name, required=False) for name in SCALARS]))
 
 
+def plural(name: str) -> str:
+    return "binaries" if name == "binary" else f"{name}s"
+
+
 def mixed(path: Path) -> None:
-    """Optional columns with a nested one among them, which makes MLflow read ``inputs`` of an object as one row."""
-    kinds = {
-        "long": DataType.long,
-        "string": DataType.string,
-        "doubles": Array(DataType.double),
-        "texts": Array(DataType.string),
+    """Every kind of type, each column optional, so that a case names only what it is about.
+
+    That there is a nested type among them makes MLflow read ``inputs`` of an object as one row.
+    """
+    kinds = {"long": DataType.long, "string": DataType.string}
+    kinds |= {plural(name): Array(getattr(DataType, name)) for name in SCALARS}
+    kinds |= {
+        "objects": Array(Object([Property("k", DataType.integer)])),
+        "maps": Array(Map(DataType.string)),
+        "anything": Array(AnyType()),
         "object": Object([Property("n", DataType.long), Property("s", DataType.string, required=False)]),
         "map": Map(DataType.long),
         "any": AnyType(),
@@ -138,15 +146,6 @@ def nested(path: Path) -> None:
     save_echo(
         path, columns(id=DataType.long, numbers=Array(DataType.double), grid=Array(Array(DataType.long)), point=point)
     )
-
-
-def arrays(path: Path) -> None:
-    """One optional column per kind of array, so that a case names only what it is about."""
-    kinds = {name: Array(getattr(DataType, name)) for name in SCALARS}
-    kinds["objects"] = Array(Object([Property("k", DataType.integer)]))
-    kinds["maps"] = Array(Map(DataType.string))
-    kinds["anything"] = Array(AnyType())
-    save_echo(path, Schema([ColSpec(kind, name, required=False) for name, kind in kinds.items()]))
 
 
 def params(path: Path) -> None:
@@ -167,10 +166,6 @@ def params(path: Path) -> None:
             ParamSpec("object", Object([Property("k", DataType.long)]), {"k": 1}),
         ],
     )
-
-
-def without_params(path: Path) -> None:
-    save_python(path, echoes.EchoWithoutParams(), columns(text=DataType.string))
 
 
 def chat(path: Path) -> None:
@@ -251,9 +246,8 @@ MODELS: dict[str, Callable[[Path], None]] = {
     "optional": optional,
     "mixed": mixed,
     "nested": nested,
-    "arrays": arrays,
     "text": lambda path: save_echo(path, columns(text=DataType.string)),
-    "unnamed_text": lambda path: save_echo(path, Schema([ColSpec(DataType.string)])),
+    "unnamed_text": lambda path: save_python(path, echoes.EchoWithoutParams(), Schema([ColSpec(DataType.string)])),
     "unnamed_pair": lambda path: save_echo(path, Schema([ColSpec(DataType.double), ColSpec(DataType.long)])),
     "integer_names": lambda path: save_echo(path, Schema([ColSpec(DataType.double, 0), ColSpec(DataType.string, 1)])),
     "tensor": lambda path: save_echo(path, tensors(("float32", (-1, 3), None))),
@@ -261,7 +255,6 @@ MODELS: dict[str, Callable[[Path], None]] = {
     "tensors": lambda path: save_echo(path, tensors(("float32", (-1, 2), "a"), ("int64", (-1,), "b"))),
     "named_tensor": lambda path: save_echo(path, tensors(("int64", (-1, 2), "ids"))),
     "params": params,
-    "without_params": without_params,
     "free": lambda path: save_echo(path, None),
     "chat": chat,
     "typed_texts": lambda path: save_python(path, echoes.EchoTexts(), None),

@@ -6,32 +6,24 @@ import shutil
 import subprocess
 from pathlib import Path
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
+from tests.interop.environment import HERE, ROOT, python_of
 
 
-def python_of(environment: str) -> Path:
-    python = ROOT / ".envs" / environment / "bin" / "python"
-    if not python.exists():
-        raise FileNotFoundError(f"the environment {environment} is not installed: {python} is missing")
-    return python
-
-
-def saved_models(environment: str) -> Path:
-    """The folder with one model directory per name; saved now if nothing that makes them is unchanged."""
-    folder = ROOT / ".cache" / "interop" / f"{environment}-{fingerprint(environment)}"
+def saved_models(mlflow: str) -> Path:
+    """The folder with one model directory per name; saved now if they are not there, or what makes them has changed."""
+    folder = ROOT / ".cache" / "interop" / f"{mlflow}-{fingerprint(mlflow)}"
     if not folder.exists():
         unfinished = folder.with_suffix(f".{os.getpid()}")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.parent.mkdir(parents=True, exist_ok=True)
-        run([python_of(environment), HERE / "make_models.py", unfinished], timeout=120)
+        run([python_of(mlflow), HERE / "make_models.py", unfinished], timeout=120)
         unfinished.rename(folder)
     return folder
 
 
-def fingerprint(environment: str) -> str:
+def fingerprint(mlflow: str) -> str:
     """A hash of all that decides what the saved models are."""
-    sources = [HERE / "make_models.py", HERE / "echoes.py", ROOT / "requirements" / f"{environment}.txt"]
+    sources = [HERE / "make_models.py", HERE / "echoes.py", ROOT / "requirements" / f"{mlflow}.txt"]
     sources += sorted(path for path in (HERE / "handmade").rglob("*") if path.is_file())
     content = hashlib.sha256()
     for source in sources:

@@ -1,6 +1,12 @@
 import logging
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +62,32 @@ def test_importing_it_brings_no_data_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_loaded_model_serves_itself(saved_models: Callable[[str], Path], tmp_path: Path) -> None:
+    """In a process of its own, because it blocks until that is told to stop."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    model = saved_models("mlflow-3") / "python_class"
+    script = (
+        "import sys, modelport.pyfunc\n"
+        "modelport.pyfunc.load_model(sys.argv[1]).serve(port=int(sys.argv[2]), enable_mlserver=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(model), str(port)], stderr=subprocess.PIPE) as process:
+        try:
+            until = time.monotonic() + 60
+            while True:
+                try:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5) as answer:
+                        assert answer.status == 200
+                        break
+                except OSError:
+                    assert process.poll() is None
+                    assert time.monotonic() < until
+                    time.sleep(0.1)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/version", timeout=5) as answer:
+                assert answer.read() == b"3.17.2"
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0

@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, List, Optional, Tuple
 
 from modelport_runtime import jsonio, wire
-from modelport_runtime.errors import ModelNotLoadable, ModelportError
+from modelport_runtime.errors import ModelFailed, ModelNotLoadable, ModelportError
 from modelport_runtime.scoring import Answer, Request, Scorer, read_head
 
 log = logging.getLogger(__name__)
@@ -82,16 +82,16 @@ class Connection:
         with self.lock:
             if self.channel.outgoing:
                 self._unsent += self.channel.take()
-            while self._unsent and not self.closed:
-                try:
-                    sent = self.sock.send(self._unsent)
-                except BlockingIOError:
-                    return False
-                except OSError:
-                    self.closed = True  # the scoring process is gone; its requests are answered by nobody
-                    break
-                self._unsent = self._unsent[sent:]
-            return True
+            view, sent = memoryview(self._unsent), 0
+            try:
+                while sent < len(view) and not self.closed:
+                    sent += self.sock.send(view[sent:])
+            except BlockingIOError:
+                pass
+            except OSError:
+                self.closed = True  # the scoring process is gone; its requests are answered by nobody
+            self._unsent = self._unsent[sent:]
+            return self.closed or not self._unsent
 
 
 class Worker:
@@ -122,7 +122,7 @@ class Worker:
         for source in (self._listener, self._wake_reader):
             self._selector.register(source, selectors.EVENT_READ)
         self._selector.register(self._control.sock, selectors.EVENT_READ, self._control)
-        while not (self._stopping and not self._waiting and not self._running):
+        while not self._done():
             for key, events in self._selector.select(0 if self._waiting and self._threads is None else None):
                 self._handle(key, events)
             if self._threads is not None:
@@ -130,6 +130,10 @@ class Worker:
             elif self._waiting:
                 self._score_waiting()
         self._finish()
+
+    def _done(self) -> bool:
+        with self._lock:
+            return self._stopping and not self._waiting and not self._running
 
     # -- start ---------------------------------------------------------------------------------------------------------
 
@@ -334,8 +338,9 @@ class Worker:
             self._threads.submit(self._score_on_thread, tasks[0])
 
     def _score_on_thread(self, task: Task) -> None:
+        flushed = True
         try:
-            for answer in self._scorer.score([task.request]):
+            for answer in self._score_alone(task.request):
                 self._answer(task.connection, answer)
             flushed = task.connection.flush()
         finally:
@@ -346,6 +351,14 @@ class Worker:
         self._start_threads()
         if not flushed or (idle and self._stopping):
             self._wake_writer.send(b"x")
+
+    def _score_alone(self, request: Request) -> List[Answer]:
+        try:
+            return self._scorer.score([request])
+        except BaseException as error:  # noqa: BLE001  a SystemExit would end the thread unseen, and the answer with it
+            text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+            message = f"the model raised {type(error).__name__} while predicting"
+            return [Answer(request.id, ModelFailed(message, traceback=text))]
 
     # -- end -----------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ without an answer when the server stops.
 import asyncio
 import contextlib
 import ctypes
-import email.utils
 import http
 import itertools
 import logging
@@ -144,6 +143,7 @@ class Connection(asyncio.Protocol):
                 self.server.buffered -= len(request.body)
                 if request.on_disconnect is not None:
                     request.on_disconnect()
+                    request.on_disconnect = None
         self._active = None
         self._pending.clear()
 
@@ -242,11 +242,24 @@ class Connection(asyncio.Protocol):
         request.keep_alive = self._parser.should_keep_alive()
         if self._active is None:
             self._active = request
-            self.server.application(request)
+            self._apply(request)
         else:
             self._pending.append(request)
             if len(self._pending) >= MAX_PIPELINED:
                 self._read(False)
+
+    def _apply(self, request: Request) -> None:
+        try:
+            self.server.application(request)
+        except Exception:
+            log.exception("cannot handle a request")
+            self.respond(
+                request,
+                500,
+                error_body("INTERNAL_ERROR", "the server failed at this request"),
+                b"application/json",
+                b"",
+            )
 
     # -- answers -------------------------------------------------------------------------------------------------------
 
@@ -257,7 +270,8 @@ class Connection(asyncio.Protocol):
             return
         self.server.buffered -= len(request.body)
         self._active = None
-        close = not request.keep_alive or self.server.draining or self._refused
+        # What was read whole behind this request is still answered, and the connection closed after that.
+        close = not request.keep_alive or ((self.server.draining or self._refused) and not self._pending)
         head = b"%s%s\r\ncontent-type: %s\r\ncontent-length: %d\r\nx-request-id: %s\r\n%s%s\r\n" % (
             _STATUS_LINES[status],
             self.server.date,
@@ -279,7 +293,7 @@ class Connection(asyncio.Protocol):
             self._active = following = self._pending.popleft()
             if len(self._pending) == MAX_PIPELINED - 1:
                 self._read(True)
-            self.server.loop.call_soon(self.server.application, following)
+            self.server.loop.call_soon(self._apply, following)
         else:
             self._idle_since = self.server.loop.time()
 
@@ -409,7 +423,7 @@ class HttpServer:
             self._watching = False
             return
         now = self.loop.time()
-        self.date = b"date: " + email.utils.formatdate(usegmt=True).encode()
+        self.date = time.strftime("date: %a, %d %b %Y %H:%M:%S GMT", time.gmtime()).encode()
         for connection in list(self.connections):
             connection.check(now)
         self.loop.call_later(1.0, self._tick)

@@ -1,4 +1,4 @@
-"""What is counted, in memory that all scoring processes of one address share, shown in Prometheus' text format.
+"""What is counted, in memory that all scoring processes of one address share. ``exposition`` shows it.
 
 Counting is an addition to a slot of an array of doubles. Every process writes its own row and any of them can show the sum;
 the row of a process that died stays, so counters never go back.
@@ -7,12 +7,8 @@ the row of a process that died stays, so counters never go back.
 import mmap
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 ROUTES = ("/invocations", "/ping", "/health", "/version", "/metrics", "other")
 STATUSES = (200, 400, 401, 403, 404, 405, 408, 409, 413, 415, 429, 431, 500, 501, 503, 504)
@@ -21,7 +17,7 @@ COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 PHASES = ("queue", "decode", "predict", "encode")
 
 
-class _Histogram:
+class Histogram:
     """Where one histogram lies in the row: its buckets, one more for what is above, and the sum."""
 
     def __init__(self, start: int, bounds: tuple[float, ...]) -> None:
@@ -46,17 +42,18 @@ class WorkerGauge:
     memory: int
 
 
-_REQUESTS = 0
-_DURATION = _Histogram(len(ROUTES) * len(STATUSES), SECONDS)
-_PHASES = [_Histogram(_DURATION.start + _DURATION.size * (1 + position), SECONDS) for position in range(len(PHASES))]
-_JOINED_REQUESTS = _Histogram(_PHASES[-1].start + _PHASES[-1].size, COUNTS)
-_JOINED_ROWS = _Histogram(_JOINED_REQUESTS.start + _JOINED_REQUESTS.size, COUNTS)
-_QUEUE = _JOINED_ROWS.start + _JOINED_ROWS.size
-_OPEN = _QUEUE + 1
-_WIDTH = _OPEN + 1
+DURATION = Histogram(len(ROUTES) * len(STATUSES), SECONDS)
+PHASE_HISTOGRAMS = [
+    Histogram(DURATION.start + DURATION.size * (1 + position), SECONDS) for position in range(len(PHASES))
+]
+JOINED_REQUESTS = Histogram(PHASE_HISTOGRAMS[-1].start + PHASE_HISTOGRAMS[-1].size, COUNTS)
+JOINED_ROWS = Histogram(JOINED_REQUESTS.start + JOINED_REQUESTS.size, COUNTS)
+QUEUE = JOINED_ROWS.start + JOINED_ROWS.size
+OPEN = QUEUE + 1
+_WIDTH = OPEN + 1
 
-_ROUTE_INDEX = {route: index * len(STATUSES) for index, route in enumerate(ROUTES)}
-_STATUS_INDEX = {status: index for index, status in enumerate(STATUSES)}
+ROUTE_INDEX = {route: index * len(STATUSES) for index, route in enumerate(ROUTES)}
+STATUS_INDEX = {status: index for index, status in enumerate(STATUSES)}
 
 
 def shared_memory(processes: int) -> int:
@@ -66,7 +63,7 @@ def shared_memory(processes: int) -> int:
     return descriptor
 
 
-class Metrics(Collector):
+class Metrics:
     """One process's row for writing, all rows for showing."""
 
     def __init__(self, descriptor: int, row: int, processes: int) -> None:
@@ -77,70 +74,37 @@ class Metrics(Collector):
         self.workers: Callable[[], Iterable[WorkerGauge]] = lambda: ()
         self.depth: Callable[[], tuple[int, int]] = lambda: (0, 0)
         """Calls (waiting, open) of this process's pool."""
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
 
     def count(self, route: str, status: int) -> None:
         """A request of which nothing more is known than its answer."""
-        self._slots[_ROUTE_INDEX[route] + _STATUS_INDEX.get(status, _STATUS_INDEX[500])] += 1
+        self._slots[ROUTE_INDEX[route] + STATUS_INDEX.get(status, STATUS_INDEX[500])] += 1
 
     def observe(self, status: int, seconds: float, phases: list[int] | None, joined: list[int] | None) -> None:
         """One request to `/invocations`: its time, its phases (microseconds), and the predict call it stands for."""
         slots = self._slots
-        slots[_STATUS_INDEX.get(status, _STATUS_INDEX[500])] += 1
-        slots[_DURATION.start + bisect_left(SECONDS, seconds)] += 1
-        slots[_DURATION.start + _DURATION.size - 1] += seconds
+        slots[STATUS_INDEX.get(status, STATUS_INDEX[500])] += 1
+        slots[DURATION.start + bisect_left(SECONDS, seconds)] += 1
+        slots[DURATION.start + DURATION.size - 1] += seconds
         if phases is not None:
-            for histogram, microseconds in zip(_PHASES, phases, strict=True):
+            for histogram, microseconds in zip(PHASE_HISTOGRAMS, phases, strict=True):
                 value = microseconds * 1e-6
                 slots[histogram.start + bisect_left(SECONDS, value)] += 1
                 slots[histogram.start + histogram.size - 1] += value
         if joined is not None:
             requests, rows = joined
-            slots[_JOINED_REQUESTS.start + bisect_left(COUNTS, requests)] += 1
-            slots[_JOINED_REQUESTS.start + _JOINED_REQUESTS.size - 1] += requests
-            slots[_JOINED_ROWS.start + bisect_left(COUNTS, rows)] += 1
-            slots[_JOINED_ROWS.start + _JOINED_ROWS.size - 1] += rows
-
-    def text(self) -> bytes:
-        """Everything, in Prometheus' text format."""
-        return generate_latest(self._registry)
+            slots[JOINED_REQUESTS.start + bisect_left(COUNTS, requests)] += 1
+            slots[JOINED_REQUESTS.start + JOINED_REQUESTS.size - 1] += requests
+            slots[JOINED_ROWS.start + bisect_left(COUNTS, rows)] += 1
+            slots[JOINED_ROWS.start + JOINED_ROWS.size - 1] += rows
 
     def publish_depth(self) -> None:
         """Write the gauges of this process, so that whichever process is asked can show them."""
-        self._slots[_QUEUE], self._slots[_OPEN] = self.depth()
+        self._slots[QUEUE], self._slots[OPEN] = self.depth()
 
-    def collect(self) -> Iterator[Metric]:
-        """Called by prometheus_client for each scrape."""
+    def totals(self) -> list[float]:
+        """Every slot, summed over all processes."""
         self.publish_depth()
-        slots = [sum(self._all[index::_WIDTH]) for index in range(_WIDTH)]
-        requests = CounterMetricFamily("modelport_requests", "Requests answered", labels=["route", "status"])
-        for route in ROUTES:
-            for status in STATUSES:
-                value = slots[_ROUTE_INDEX[route] + _STATUS_INDEX[status]]
-                if value:
-                    requests.add_metric([route, str(status)], value)
-        yield requests
-        yield _family("modelport_request_seconds", "From the whole request to its answer", _DURATION, slots)
-        phases = HistogramMetricFamily("modelport_phase_seconds", "Time of a request in the worker", labels=["phase"])
-        for phase, histogram in zip(PHASES, _PHASES, strict=True):
-            buckets, total = histogram.buckets(slots)
-            phases.add_metric([phase], buckets, total)
-        yield phases
-        yield _family("modelport_joined_requests", "Requests in one predict call", _JOINED_REQUESTS, slots)
-        yield _family("modelport_joined_rows", "Rows in one predict call", _JOINED_ROWS, slots)
-        yield GaugeMetricFamily("modelport_queue", "Requests no worker has taken yet", value=slots[_QUEUE])
-        yield GaugeMetricFamily("modelport_open_requests", "Requests not answered yet", value=slots[_OPEN])
-        yield CounterMetricFamily("modelport_worker_restarts", "Workers started again", value=self.restarts())
-        memory = GaugeMetricFamily("modelport_worker_memory_bytes", "Resident memory", labels=["worker"])
-        for worker in self.workers():
-            memory.add_metric([str(worker.id)], worker.memory)
-        yield memory
-
-
-def _family(name: str, text: str, histogram: _Histogram, slots: list[float]) -> Metric:
-    buckets, total = histogram.buckets(slots)
-    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=total)
+        return [sum(self._all[index::_WIDTH]) for index in range(_WIDTH)]
 
 
 def resident_memory(pid: int) -> int:

@@ -14,12 +14,16 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from modelport.errors import CannotStart
 from modelport.serving.access_log import AccessLog
 from modelport.serving.http import HttpServer, Limits
 from modelport.serving.metrics import Metrics, WorkerGauge, resident_memory
 from modelport.serving.routes import Routes
 from modelport.workers.pool import Pool
 from modelport.workers.process import WorkerAddress
+
+DEPTH_INTERVAL = 1.0
+"""Seconds between two writings of a process's queue depth, where several processes show their sum."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,9 @@ class Scoring:
         on_overrun: Callable[[int], None],
     ) -> None:
         self._settings = settings
+        self._processes = processes
+        self._loop = asyncio.get_running_loop()
+        self._showing: asyncio.TimerHandle | None = None
         self._workers: list[WorkerAddress] = []
         self._restarts = 0
         self._pool = Pool(
@@ -73,11 +80,14 @@ class Scoring:
 
     async def listen(self, sock: socket.socket) -> None:
         """Accept connections from now on."""
-        context = None
-        if self._settings.ssl_certfile is not None:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(self._settings.ssl_certfile, self._settings.ssl_keyfile)
-        await self._http.listen(sock, context)
+        await self._http.listen(sock, _tls(self._settings))
+        if self._processes > 1:
+            self._show_depth()
+
+    def _show_depth(self) -> None:
+        """Whichever process is asked for metrics shows what all of them wrote down."""
+        self._metrics.publish_depth()
+        self._showing = self._loop.call_later(DEPTH_INTERVAL, self._show_depth)
 
     async def update(self, workers: list[WorkerAddress], restarts: int) -> None:
         """The routing table's one row has changed."""
@@ -87,8 +97,24 @@ class Scoring:
     async def drain(self) -> None:
         """Answer what was asked, then close everything."""
         await self._http.drain(self._settings.timeout)
+        if self._showing is not None:
+            self._showing.cancel()
         self._pool.close()
         self._access_log.close()
+
+
+def _tls(settings: ScoringSettings) -> ssl.SSLContext | None:
+    if settings.ssl_certfile is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
+    except OSError as error:
+        message = f"cannot use the certificate '{settings.ssl_certfile}' with its key: {error}"
+        raise CannotStart(
+            message, hint="--ssl-certfile and --ssl-keyfile are PEM files that belong together."
+        ) from None
+    return context
 
 
 async def _run(control: socket.socket, listener: socket.socket, metrics_descriptor: int) -> None:

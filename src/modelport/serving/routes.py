@@ -105,6 +105,7 @@ class Routes:
 
     def _answer(self, call: _Invocation) -> None:
         request = call.request
+        request.on_disconnect = None  # it refers to the call, and the call to the request and its body
         error = call.error
         facts = call.facts
         code = None
@@ -150,7 +151,9 @@ class Routes:
         self._respond(request, 200, MLFLOW_FORMAT_VERSION.encode(), b"text/plain; charset=utf-8", ours)
 
     def _show_metrics(self, request: Request) -> None:
-        self._respond(request, 200, self._metrics.text(), b"text/plain; version=0.0.4; charset=utf-8")
+        from modelport.serving import exposition  # not at start: the library costs a tenth of it
+
+        self._respond(request, 200, exposition.text(self._metrics), b"text/plain; version=0.0.4; charset=utf-8")
 
     # -- answers -------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 
 import modelport_runtime
+from modelport.errors import CannotStart
 
 _MAIN = "from modelport_runtime.worker import main\n\nmain()\n"
 
@@ -18,7 +19,7 @@ def lay_out(runtime_home: Path, python: str) -> Path:
     """The folder for the present runtime under ``runtime_home``, compiled for ``python``; complete or not there.
 
     Raises:
-        OSError: the folder cannot be written. subprocess.CalledProcessError: ``python`` is no interpreter.
+        OSError: the folder cannot be written. CannotStart: ``python`` is no interpreter that can read the runtime.
     """
     files = _files()
     digest = hashlib.sha256()
@@ -68,5 +69,12 @@ def _compile(folder: Path, python: str) -> None:
     marker = folder / f".compiled-{hashlib.sha256(os.path.realpath(python).encode()).hexdigest()[:16]}"
     if not marker.exists():
         arguments = ["-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder)]
-        subprocess.run([python, *arguments], check=True, capture_output=True)
+        try:
+            subprocess.run([python, *arguments], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            output = getattr(error, "stderr", b"") or getattr(error, "stdout", b"") or str(error).encode()
+            raise CannotStart(
+                f"'{python}' is no Python interpreter that can run a worker: {output.decode(errors='replace').strip()[-500:]}",
+                hint="--python names the interpreter of the model, Python 3.8 or later.",
+            ) from None
         marker.touch()

@@ -6,6 +6,7 @@ and then alone; only one that was alone when its worker died is answered with an
 
 import asyncio
 import logging
+import re
 import struct
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +23,10 @@ WINDOW = 128
 """Requests given to one worker at a time; the others wait here, where any worker that frees up can take them."""
 MAX_ANSWER = 1 << 31
 """Bytes an answer may have."""
+LOST_GRACE = 1.0
+"""Seconds after which a worker that is still said to be there, but whose connection is gone, is reported."""
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]..")
 
 
 class Overloaded(Exception):
@@ -32,6 +37,7 @@ class Call:
     """One request on its way through the pool; ``on_done(call)`` is called exactly once, unless it is cancelled."""
 
     __slots__ = (
+        "abandoned",
         "alone",
         "answer",
         "body",
@@ -54,6 +60,7 @@ class Call:
         self.link: Link | None = None
         self.started = False
         self.alone = False
+        self.abandoned = False
         self.answer = b""
         self.facts: dict[str, Any] = {}
         """What the worker says of the answer: rows, phases (microseconds), joined."""
@@ -108,7 +115,7 @@ class Link(asyncio.Protocol):
             call = self.calls.pop(message.id, None)
             if call is None:
                 continue  # answered with a time-out, or its client went away
-            call.facts = orjson.loads(message.head)
+            call.facts = _read_facts(message.head)
             if kind == wire.RESULT:
                 call.answer = message.body
             else:
@@ -154,7 +161,7 @@ class Pool:
         self._max_queue = max_queue
         self._retry_user_code = retry_user_code
         self._links: list[Link] = []
-        self._known: set[int] = set()
+        self._listed: set[int] = set()
         self._queue: deque[Call] = deque()
         self._open: dict[int, Call] = {}
         """Every call not answered yet, oldest first: all have the same time-out, so the first one is due first."""
@@ -194,18 +201,21 @@ class Pool:
 
     def cancel(self, call: Call) -> None:
         """Nobody waits for this call any more."""
-        if self._open.pop(call.id, None) is None:
+        if call.id not in self._open:
             return
+        if call.started:  # it stays open: should it never end, its deadline still has the worker replaced
+            call.abandoned = True
+            return
+        del self._open[call.id]
         if call.link is None:
             self._queue.remove(call)
-        elif not call.started:
+        else:
             call.link.cancel(call)
             self._feed()
 
     def finish(self, call: Call) -> None:
         """The call has its answer or error."""
-        if self._open.pop(call.id, None) is not None:
-            call.on_done(call)
+        self._tell(call)
         if self._queue:
             self._feed()
 
@@ -215,14 +225,15 @@ class Pool:
         for link in list(self._links):
             if link.address.id not in listed:
                 self._withdraw(link)
+        known, self._listed = self._listed, listed
         for worker in workers:
-            if worker.id not in self._known:
-                self._known.add(worker.id)
+            if worker.id not in known:
                 link = Link(self, worker)
                 try:
                     await self.loop.create_unix_connection(lambda link=link: link, worker.path)  # type: ignore[misc]
                 except OSError as error:
                     log.warning("cannot connect to worker %d: %s", worker.id, error)
+                    self.loop.call_later(LOST_GRACE, self._report_lost, worker.id)
                     continue
                 self._links.append(link)
         self._feed()
@@ -235,6 +246,8 @@ class Pool:
 
     def lost(self, link: Link) -> None:
         """A worker's connection is gone: send its calls again, or answer them."""
+        if not link.retiring:
+            self.loop.call_later(LOST_GRACE, self._report_lost, link.address.id)
         link.retiring = True
         if link in self._links:
             self._links.remove(link)
@@ -242,6 +255,8 @@ class Pool:
         for call in link.calls.values():
             if not call.started:
                 again.append(call)
+            elif call.abandoned:
+                self._open.pop(call.id, None)
             elif call.alone:
                 self._fail(call, "WORKER_DIED", "the model's process died while it served this request alone")
             elif link.address.user_code and not self._retry_user_code:
@@ -307,10 +322,22 @@ class Pool:
             link.cancel(call)
         self._requeue(again)
 
+    def _report_lost(self, worker_id: int) -> None:
+        """A worker that died was taken off the list by now; one that lives without a connection is of no use to us."""
+        if worker_id in self._listed and all(link.address.id != worker_id for link in self._links):
+            self._on_overrun(worker_id)
+
     def _fail(self, call: Call, code: str, message: str) -> None:
         call.error = {"code": code, "message": message, "hint": None, "details": [], "traceback": None}
-        if self._open.pop(call.id, None) is not None:
+        self._tell(call)
+
+    def _tell(self, call: Call) -> None:
+        if self._open.pop(call.id, None) is None or call.abandoned:
+            return
+        try:
             call.on_done(call)
+        except Exception:
+            log.exception("cannot answer a request")  # the others, on the same connection, still get their answers
 
     # -- deadlines -------------------------------------------------------------------------------------------------
 
@@ -321,7 +348,7 @@ class Pool:
             call = next(iter(self._open.values()))
             if call.deadline > now:
                 self._timer = self.loop.call_at(call.deadline, self._expire)
-                return
+                break
             link = call.link
             if link is None:
                 self._queue.remove(call)
@@ -333,3 +360,13 @@ class Pool:
                     self._withdraw(link)
                     self._on_overrun(link.address.id)
             self._fail(call, "DEADLINE_EXCEEDED", f"no answer within {self._timeout:g} s")
+        self._feed()
+
+
+def _read_facts(head: bytes) -> dict[str, Any]:
+    """The head of an answer. A lone surrogate, which Python's ``json`` writes and UTF-8 does not have, becomes U+FFFD."""
+    try:
+        facts = orjson.loads(head)
+    except ValueError:
+        facts = orjson.loads(_SURROGATE.sub(rb"\\ufffd", head))
+    return cast(dict[str, Any], facts)

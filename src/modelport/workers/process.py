@@ -88,7 +88,10 @@ class WorkerProcess:
                 stdout=sys.stderr.fileno(),
                 start_new_session=True,  # a signal to our process group is ours to handle
             )
-        reader, self._writer = await asyncio.open_unix_connection(self._path)
+        try:
+            reader, self._writer = await asyncio.open_unix_connection(self._path)
+        except OSError:  # it ended before anybody could listen to it
+            raise await self._ended() from None
         channel = wire.Channel(wire.MAX_HEAD)
         settings = {
             "wire": wire.WIRE_VERSION,
@@ -108,17 +111,20 @@ class WorkerProcess:
             except ConnectionError:
                 data = b""
             if not data:
-                code = await self._process.wait()
-                raise WorkerFailed(
-                    f"the worker ended while it loaded the model ({_ending(code)})",
-                    hint="The lines above, written by the worker itself, say more.",
-                )
+                raise await self._ended()
             messages = channel.receive(data)
         reply = orjson.loads(messages[0].head)
         if messages[0].kind == wire.ERROR:
             await self._process.wait()
             raise WorkerFailed(reply["message"], hint=reply["hint"], code=reply["code"], traceback=reply["traceback"])
         self.facts = reply
+
+    async def _ended(self) -> WorkerFailed:
+        assert self._process is not None
+        return WorkerFailed(
+            f"the worker ended while it loaded the model ({_ending(await self._process.wait())})",
+            hint="The lines above, written by the worker itself, say more.",
+        )
 
     async def wait(self) -> int:
         """The exit code, once the process has ended."""
@@ -129,9 +135,7 @@ class WorkerProcess:
 
     async def stop(self, grace: float) -> None:
         """Ask, wait, kill."""
-        if self._process is None:
-            return
-        if self._process.returncode is None:
+        if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(OSError):
                 if self._writer is not None:
                     self._writer.write(wire.HEADER.pack(wire.STOP, 0, 0, 0, 0, 0))
@@ -228,6 +232,7 @@ class WorkerSet:
 
     async def _keep(self, slot: _Slot, worker: WorkerProcess) -> None:
         """Watch one slot for as long as the set lives."""
+        pause = 0.0
         while True:
             died = asyncio.ensure_future(worker.wait())
             overrun = asyncio.ensure_future(slot.overrun.wait())
@@ -235,17 +240,16 @@ class WorkerSet:
                 await asyncio.wait({died, overrun}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 overrun.cancel()
-            pause = 0.0
             if died.done():
                 log.warning("worker %d (pid %d) died: %s", worker.id, worker.facts["pid"], _ending(died.result()))
                 slot.worker = None
                 self._publish()
-                pause = 0.0 if worker.answered else FIRST_PAUSE
+                pause = 0.0 if worker.answered else _longer(pause)
                 worker = await self._replace(slot, pause)
             else:
                 log.warning("worker %d ran past a deadline: it is being replaced", worker.id)
                 old = worker
-                worker = await self._replace(slot, pause)
+                worker = await self._replace(slot, 0.0)
                 died.cancel()
                 self._spawn(self._retire(old))
             slot.overrun.clear()
@@ -259,9 +263,9 @@ class WorkerSet:
             began = time.monotonic()
             try:
                 await worker.start()
-            except WorkerFailed as error:
+            except Exception as error:  # noqa: BLE001  whatever it is (no memory, no descriptors), it may pass
                 await worker.stop(0)
-                pause = min(max(pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
+                pause = _longer(pause)
                 log.error("worker %d did not start: %s (next try in %.1f s)", worker.id, error, pause)
                 continue
             except asyncio.CancelledError:
@@ -273,4 +277,12 @@ class WorkerSet:
             return worker
 
     async def _retire(self, worker: WorkerProcess) -> None:
-        await worker.stop(STOP_GRACE)
+        try:
+            await worker.stop(STOP_GRACE)
+        except asyncio.CancelledError:  # we are stopping: it must not outlive us
+            await worker.stop(0)
+            raise
+
+
+def _longer(pause: float) -> float:
+    return min(max(pause * 2, FIRST_PAUSE), LONGEST_PAUSE)

@@ -19,6 +19,7 @@ from modelport_runtime.flavors import FLAVORS, flavor_for  # noqa: E402
 from modelport_runtime.pyfunc import PyFuncModel  # noqa: E402
 from modelport_runtime.type_hints import SERVING  # noqa: E402
 
+ROOT = Path(__file__).parents[3]
 LIBRARY = ("sklearn_pickle", "sklearn_cloudpickle", "sklearn_proba", "sklearn_columns", "onnx_columns", "onnx_tensor")
 WITH_SKOPS = ("sklearn_skops",)
 PYTHON = (
@@ -28,13 +29,21 @@ PYTHON = (
 OWN = f"mlflow-{importlib.import_module('mlflow').__version__[0]}" if standin.mlflow_is_installed() else None
 
 
+def _as_pickled() -> bool:
+    """Whether this interpreter has the scikit-learn that pickled the models of mlflow-3."""
+    import sklearn
+
+    return f"scikit-learn=={sklearn.__version__}" in (ROOT / "requirements" / "mlflow-3.txt").read_text()
+
+
 def cases() -> list[tuple[str, str]]:
     """(environment that saved it, name). Library models only where the library is of the version that pickled them."""
     environments = [OWN] if OWN else ["mlflow-3", "mlflow-2"]
     found = []
     for environment in environments:
-        names = [*PYTHON, *(WITH_SKOPS if environment == "mlflow-3" else ())]
-        names += LIBRARY if OWN or environment == "mlflow-3" else ()
+        names = [*PYTHON]
+        if OWN or (environment == "mlflow-3" and _as_pickled()):
+            names += [*LIBRARY, *(WITH_SKOPS if environment == "mlflow-3" else ())]
         found += [(str(environment), name) for name in names]
     return found
 

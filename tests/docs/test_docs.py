@@ -1,0 +1,291 @@
+"""The documents are true: their commands run and print what they show, their tables agree with the code."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import typer
+
+import modelport.cli
+from modelport.serving import access_log, exposition, http, metrics
+from modelport.serving.status import MLFLOW_STATUS
+from modelport.settings import MIB, ServeSettings
+from modelport.workers import pool, process
+from modelport_runtime import batching, scoring, worker
+from tests.end_to_end.server import MODEL_PYTHON, ROOT, environment, free_port
+
+ADDRESS = "127.0.0.1:5000"
+TIMEOUT = 90
+README = ROOT / "README.md"
+SERVING = ROOT / "docs" / "serving.md"
+DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOT_RUN = {
+    "make demo ARGS=--once": "the first line is run by a test of its own; the second one runs that test",
+    ".envs/mlflow-3/bin/python rent.py": (
+        "the tests run the Python block above once, with the same interpreter, and keep what it saves"
+    ),
+    "make setup": "they build the environment that the tests themselves run in",
+}
+"""First line of each block that is not run → the reason, which the document says too."""
+
+_FENCE = re.compile(
+    r"(?:<!-- not run by tests/docs: (?P<reason>.*?) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)```\n", re.DOTALL
+)
+_EXPECTED = re.compile(r"\n```(?P<kind>text|json)\n(?P<text>.*?)```\n", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block; ``expected`` is the one after it, which shows what it prints."""
+
+    kind: str
+    text: str
+    reason: str | None
+    expected: str | None
+    expected_kind: str | None
+
+
+def blocks(document: Path) -> list[Block]:
+    content = document.read_text()
+    found = []
+    for match in _FENCE.finditer(content):
+        output = _EXPECTED.match(content, match.end())
+        text, kind = (output["text"], output["kind"]) if output else (None, None)
+        found.append(Block(match["kind"], match["text"], match["reason"], text, kind))
+    return found
+
+
+def runnable(document: Path, kind: str) -> list[Block]:
+    return [block for block in blocks(document) if block.kind == kind and block.reason is None]
+
+
+# -- running -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rent() -> Path:
+    """The README's model, saved by the real mlflow once for each version of the README's script."""
+    script = runnable(README, "python")[0].text
+    folder = ROOT / ".cache" / "docs" / hashlib.sha256(script.encode()).hexdigest()[:12]
+    if not folder.exists():
+        draft = folder.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        (draft / "rent.py").write_text(script)
+        command = [MODEL_PYTHON, "-W", "ignore", "rent.py"]
+        made = subprocess.run(command, cwd=draft, capture_output=True, text=True, timeout=TIMEOUT)
+        assert made.returncode == 0, made.stderr[-4000:]
+        draft.rename(folder)
+    return folder / "rent"
+
+
+@pytest.fixture
+def checkout(rent: Path, tmp_path: Path) -> Path:
+    """A folder that looks like a checkout in which the README's model was saved."""
+    for name in (".venv", ".envs"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(rent, tmp_path / "rent")
+    return tmp_path
+
+
+@pytest.mark.parametrize("document", [d for d in DOCUMENTS if runnable(d, "bash")], ids=lambda path: path.name)
+def test_the_commands_of_a_document_run_and_print_what_it_shows(document: Path, checkout: Path) -> None:
+    port = free_port()
+    steps = runnable(document, "bash")
+    printed = _run_in_one_shell([block.text.replace(ADDRESS, f"127.0.0.1:{port}") for block in steps], checkout, port)
+    for block, output in zip(steps, printed, strict=True):
+        _compare(block, output.replace(f"127.0.0.1:{port}", ADDRESS))
+
+
+def test_the_python_blocks_of_the_api_run_and_print_what_they_show(checkout: Path) -> None:
+    steps = runnable(ROOT / "docs" / "python-api.md", "python")
+    script = "import sys\n" + "".join(
+        f"sys.stdout = open('output-{number}', 'w')\n{block.text}" for number, block in enumerate(steps)
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], cwd=checkout, capture_output=True, text=True, timeout=TIMEOUT
+    )
+    assert done.returncode == 0, done.stderr
+    for number, block in enumerate(steps):
+        _compare(block, (checkout / f"output-{number}").read_text())
+
+
+def test_the_demo_ends_with_a_prediction() -> None:
+    done = subprocess.run(
+        ["make", "demo", "ARGS=--once"], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=TIMEOUT
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '{"predictions":["class_0","class_0"]}' in done.stdout
+
+
+def _run_in_one_shell(texts: list[str], folder: Path, port: int) -> list[str]:
+    """What each block printed. What was put in the background is stopped at the end.
+
+    Each block has a file of its own for its output, which its servers go on writing to.
+    """
+    outputs = [folder / f"output-{number}" for number in range(len(texts))]
+    steps = [f"exec > {output} 2>&1\n{text}" for output, text in zip(outputs, texts, strict=True)]
+    (folder / "commands.sh").write_text("set -euo pipefail\n" + "".join(steps))
+    variables = {**environment(), "MLFLOW_PORT": str(port)}
+    shell = subprocess.Popen(["bash", "commands.sh"], cwd=folder, env=variables, start_new_session=True)
+    try:
+        code = shell.wait(timeout=TIMEOUT)
+    finally:
+        _stop_group(shell.pid)
+    printed = [output.read_text() for output in outputs if output.exists()]
+    assert code == 0, f"exit code {code} in this block:\n{texts[len(printed) - 1]}\nIt printed:\n{printed[-1]}"
+    return printed
+
+
+def _stop_group(group: int) -> None:
+    """Ask all that are left to end, wait a little, and see to it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGTERM)
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            os.killpg(group, 0)
+            time.sleep(0.05)
+        os.killpg(group, signal.SIGKILL)
+
+
+def _compare(block: Block, printed: str) -> None:
+    if block.expected is None:
+        return
+    if block.expected_kind == "json":
+        assert json.loads(printed) == json.loads(block.expected), block.text
+    else:
+        pattern = ".*".join(re.escape(part) for part in block.expected.strip().split("…"))
+        assert re.fullmatch(pattern, printed.strip(), re.DOTALL), (
+            f"{block.text}\nprinted:\n{printed}\nthe document shows:\n{block.expected}"
+        )
+
+
+# -- agreeing ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_run_is_known_with_its_reason() -> None:
+    found = {
+        block.text.splitlines()[0]: block.reason
+        for document in DOCUMENTS
+        for block in blocks(document)
+        if block.reason is not None
+    }
+    assert found == NOT_RUN
+    runs = [block.kind for document in DOCUMENTS for block in blocks(document) if block.reason is None]
+    assert set(runs) <= {"bash", "python", "text", "json"}, "blocks of another kind are run by nobody"
+
+
+def test_every_flag_is_documented_with_its_default() -> None:
+    rows = {cells[0]: cells for cells in _table_rows(README) if cells[0].startswith("`-")}
+    documented = {flag: cells for first, cells in rows.items() for flag in re.findall(r"`(-[\w-]+)`", first)}
+    command = typer.main.get_command(modelport.cli.app).commands["serve"]  # type: ignore[attr-defined]
+    flags = {flag for parameter in command.params for flag in parameter.opts} | {"--help"}
+    assert documented.keys() == flags
+    for parameter in command.params:
+        cells = documented[parameter.opts[0]]
+        if isinstance(parameter.default, (int, float, str)) and not isinstance(parameter.default, bool):
+            assert (
+                cells[2] == f"{parameter.default:g}" if isinstance(parameter.default, float) else str(parameter.default)
+            )
+        assert cells[3].strip("`") == (parameter.envvar or ""), parameter.name
+
+
+def test_every_error_code_is_documented_with_its_status() -> None:
+    documented = {
+        cells[0].strip("`"): int(cells[1])
+        for cells in _table_rows(SERVING)
+        if re.fullmatch(r"`[A-Z_]+`", cells[0]) and cells[1].isdigit()
+    }
+    sources = "".join(path.read_text() for path in (ROOT / "src" / "modelport" / "serving").glob("*.py"))
+    answered = re.findall(r"\b_(?:error|refuse)\((?:request, )?(\d{3}), \"([A-Z_]+)\"", sources)
+    assert len(answered) >= 10, "the calls that answer with an error are spelled otherwise now"
+    assert documented == {**MLFLOW_STATUS, **{code: int(status) for status, code in answered}}
+
+
+def test_every_error_class_has_a_documented_code() -> None:
+    sources = [ROOT / "runtime/src/modelport_runtime/errors.py", ROOT / "src/modelport/errors.py"]
+    codes = {
+        code for path in sources for code in re.findall(r"^    code = \"([A-Z_]+)\"", path.read_text(), re.MULTILINE)
+    }
+    text = SERVING.read_text()
+    assert codes
+    assert not [code for code in codes if f"`{code}`" not in text]
+
+
+def test_every_metric_is_documented() -> None:
+    shown = exposition.text(metrics.Metrics(metrics.shared_memory(1), 0, 1)).decode()
+    names = dict(re.findall(r"^# TYPE (\w+) (\w+)$", shown, re.MULTILINE))
+    documented = {cells[0].strip("`"): cells[1] for cells in _table_rows(SERVING) if cells[0].startswith("`modelport_")}
+    assert documented == names
+    assert all(f"`{phase}`" in SERVING.read_text() for phase in metrics.PHASES)
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        ("serving", f"| request line and headers | {http.MAX_HEAD // 1024} KiB |"),
+        ("serving", f"| body | `--max-body`, {ServeSettings.max_body // MIB} MiB |"),
+        ("serving", f"| bodies in memory, per scoring process | {ServeSettings.max_buffered // MIB} MiB |"),
+        ("serving", f"`--max-queue`, {ServeSettings.max_queue} |"),
+        ("serving", f"| time for the header to arrive | {http.DRIP_WINDOW:.0f} s |"),
+        ("serving", f"| {http.DRIP_BYTES // 1024} KiB in each {http.DRIP_WINDOW:.0f} s |"),
+        ("serving", f"| idle connection | {http.KEEP_ALIVE:.0f} s |"),
+        ("serving", f"| pipelined requests of one connection | {http.MAX_PIPELINED} |"),
+        ("serving", f"| requests given to one worker at a time | {pool.WINDOW} |"),
+        ("serving", f"`--timeout`, {ServeSettings.timeout:.0f} s |"),
+        ("serving", f"after {process.FIRST_PAUSE} s, then 1 s, and so on up to {process.LONGEST_PAUSE:.0f} s"),
+        ("serving", f"the old one gets {process.STOP_GRACE:.0f} s"),
+        ("serving", "closes idle connections after one second"),
+        ("serving", f"{access_log.MAX_LINES} lines are held"),
+        ("serving", f"together every {access_log.FLUSH_INTERVAL * 1000:.0f} ms"),
+        ("tuning", f"({worker.MAX_BATCH} at most)"),
+        ("tuning", f"at most {batching.MAX_JOINED_ROWS}"),
+        ("tuning", "Joining then pauses for one second"),
+    ],
+)
+def test_a_limit_in_the_documents_is_the_one_in_the_code(document: str, text: str) -> None:
+    assert http.DRAIN_IDLE == scoring.JOINING_PAUSE == 1.0
+    assert text in (ROOT / "docs" / f"{document}.md").read_text()
+
+
+def test_every_direct_dependency_is_explained() -> None:
+    page = (ROOT / "docs" / "dependencies.md").read_text()
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    for file in (ROOT / "requirements").glob("*.in"):
+        declared += [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
+    names = {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in declared}
+    assert not [name for name in sorted(names) if f"`{name}`" not in page]
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = []
+    for document in [*DOCUMENTS, ROOT / "CHANGELOG.md", *(ROOT / "docs" / "decisions").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+            if "://" in target:
+                continue
+            path, _, anchor = target.partition("#")
+            file = (document.parent / path) if path else document
+            if not file.exists() or (anchor and anchor not in _anchors(file)):
+                broken.append(f"{document.name}: {target}")
+    assert not broken
+
+
+def _anchors(document: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def _table_rows(document: Path) -> list[list[str]]:
+    lines = [line for line in document.read_text().splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]

@@ -1,0 +1,54 @@
+"""Where the models are saved and by which interpreter they are served: the rows of the interop suite."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+
+
+@dataclass(frozen=True)
+class Environment:
+    """``mlflow`` names the environment whose MLflow saves the models and gives the answers to compare with."""
+
+    name: str
+    mlflow: str
+    serves_without_mlflow: bool = False
+    models: tuple[str, ...] | None = None
+    """The models that are asked; None: all."""
+
+    @property
+    def python(self) -> Path:
+        """The interpreter that serves the models."""
+        return Path(sys.executable) if self.serves_without_mlflow else python_of(self.mlflow)
+
+    def asks(self, model: str) -> bool:
+        return self.models is None or model in self.models
+
+
+def python_of(mlflow: str) -> Path:
+    python = ROOT / ".envs" / mlflow / "bin" / "python"
+    if not python.exists():
+        raise FileNotFoundError(f"the environment {mlflow} is not installed: {python} is missing")
+    return python
+
+
+OF_MLFLOW_2 = ("logistic", "mixed", "optional", "outputs", "required", "text", "typed_texts")
+"""Where MLflow 2, pandas 2 or their pickles could make a difference."""
+
+OF_STANDIN = (
+    *("artifacts", "chat", "free", "from_code", "logistic", "mlflow_2_1", "mlflow_2_6", "outputs", "own_loader"),
+    *("params", "typed_bytes", "typed_texts", "unnamed_text"),
+)
+"""Where MLflow itself would otherwise do the work: pickles, type hints and code that mention it."""
+
+ENVIRONMENTS = {
+    environment.name: environment
+    for environment in (
+        Environment("mlflow-3", "mlflow-3"),
+        Environment("mlflow-2", "mlflow-2", models=OF_MLFLOW_2),
+        # The interpreter of the tests, which has the libraries of mlflow-3 in the same versions, but not MLflow.
+        Environment("without-mlflow", "mlflow-3", serves_without_mlflow=True, models=OF_STANDIN),
+    )
+}

@@ -1,0 +1,548 @@
+"""The pool against peers that speak the wire over real sockets: who gets a request, and what a death or a deadline does."""
+
+import asyncio
+import json
+import struct
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from modelport.workers import pool as pool_module
+from modelport.workers.pool import WINDOW, Call, Overloaded, Pool
+from modelport.workers.process import WorkerAddress
+from modelport_runtime import wire
+
+HEAD = b'{"content":"json","policy":"lenient"}'
+
+
+class Peer:
+    """A worker as far as the wire goes: keeps what it is sent, and says what the test tells it to say."""
+
+    def __init__(self, id: int, folder: Path, user_code: bool = False) -> None:
+        self.address = WorkerAddress(id, str(folder / f"w{id}"), 0, user_code)
+        self.inbox: asyncio.Queue[wire.Message] = asyncio.Queue()
+        self.connections = 0
+        self.closed = asyncio.Event()
+        self.gives_credit = True
+        self._channel = wire.Channel(1 << 30)
+        self._writer: asyncio.StreamWriter | None = None
+        self._server: asyncio.Server | None = None
+
+    async def listen(self) -> "Peer":
+        self._server = await asyncio.start_unix_server(self._serve, self.address.path)
+        return self
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._writer = writer
+        try:
+            while data := await reader.read(1 << 18):
+                for message in self._channel.receive(data):
+                    self.inbox.put_nowait(message)
+                if self.gives_credit:
+                    writer.write(self._channel.take())
+        except ConnectionError:
+            pass
+        self.closed.set()
+        writer.close()
+
+    def say(self, kind: int, id: int = 0, head: Any = None, body: bytes = b"") -> None:
+        assert self._writer is not None
+        self._channel.send(kind, id, b"" if head is None else json.dumps(head).encode(), body)
+        self._writer.write(self._channel.take())
+
+    def begin(self, *ids: int) -> None:
+        self.say(wire.START, 0, None, struct.pack(f"<{len(ids)}Q", *ids))
+
+    def result(self, id: int, body: bytes = b"done") -> None:
+        self.say(wire.RESULT, id, {"rows": 1, "phases": [1, 2, 3, 4]}, body)
+
+    async def next(self, kind: int) -> wire.Message:
+        message = await asyncio.wait_for(self.inbox.get(), 5)
+        assert message.kind == kind, message
+        return message
+
+    async def die(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        if self._writer is not None:
+            self._writer.transport.abort()
+        await asyncio.sleep(0)
+
+
+class Bench:
+    """A pool and its peers, and what the pool reported of them."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.folder = folder
+        self.answered: list[int] = []
+        self.overrun: list[int] = []
+        self.peers: list[Peer] = []
+        settings: dict[str, Any] = {"timeout": 20.0, "max_queue": 1024, "retry_user_code": False, **options}
+        self.pool = Pool(on_answer=self.answered.append, on_overrun=self.overrun.append, **settings)
+
+    async def add(self, user_code: bool = False) -> Peer:
+        """One more worker, told to the pool."""
+        peer = await Peer(len(self.peers) + 1, self.folder, user_code).listen()
+        self.peers.append(peer)
+        await self.list(*self.peers)
+        return peer
+
+    async def list(self, *peers: Peer) -> None:
+        await self.pool.update([peer.address for peer in peers])
+
+    def ask(self, body: bytes = b"x") -> tuple[Call, "asyncio.Future[Call]"]:
+        done: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
+        call = Call(HEAD, body, done.set_result)  # a second answer would raise
+        self.pool.submit(call)
+        return call, done
+
+
+Test = Callable[[Bench], Awaitable[None]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., None]:
+    def with_bench(test: Test, **options: Any) -> None:
+        async def main() -> None:
+            bench = Bench(tmp_path, **options)
+            try:
+                await asyncio.wait_for(test(bench), 20)
+            finally:
+                bench.pool.close()
+                for peer in bench.peers:
+                    await peer.die()
+                await asyncio.sleep(0.02)
+
+        uvloop.run(main())
+
+    return with_bench
+
+
+async def answer_of(done: "asyncio.Future[Call]") -> bytes:
+    call = await asyncio.wait_for(done, 5)
+    assert call.error is None, call.error
+    return call.answer
+
+
+async def code_of(done: "asyncio.Future[Call]") -> str:
+    call = await asyncio.wait_for(done, 5)
+    assert call.error is not None
+    return str(call.error["code"])
+
+
+async def settled() -> None:
+    """Long enough for bytes to cross a socket of this process and back."""
+    await asyncio.sleep(0.05)
+
+
+def test_a_call_is_sent_with_its_budget_and_answered_with_what_the_worker_says(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        call, done = bench.ask(b"body")
+        sent = await peer.next(wire.INFER)
+        assert (sent.id, sent.head, sent.body, sent.flags) == (call.id, HEAD, b"body", 0)
+        assert 19_000 < sent.budget_ms <= 20_000
+        peer.begin(call.id)
+        peer.result(call.id, b"answer")
+        assert await answer_of(done) == b"answer"
+        assert call.facts == {"rows": 1, "phases": [1, 2, 3, 4]}
+        assert bench.pool.open == 0
+
+    run(test)
+
+
+def test_an_error_of_the_worker_is_the_call_s_error(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        call, done = bench.ask()
+        await peer.next(wire.INFER)
+        peer.say(wire.ERROR, call.id, {"rows": 0, "phases": None, "error": {"code": "BAD_REQUEST"}})
+        assert await code_of(done) == "BAD_REQUEST"
+
+    run(test)
+
+
+def test_text_that_utf_8_does_not_have_costs_nothing_but_itself(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        (first, odd), (second, good) = bench.ask(), bench.ask()
+        peer_head = {"error": {"code": "BAD_REQUEST", "message": "no column '\ud800'"}}
+        await peer.next(wire.INFER)
+        peer.say(wire.ERROR, first.id, peer_head)
+        peer.result(second.id)
+        assert await code_of(odd) == "BAD_REQUEST"
+        assert first.error is not None
+        assert first.error["message"] == "no column '\ufffd'"
+        assert await answer_of(good) == b"done"
+        assert bench.pool.ready
+
+    run(test)
+
+
+def test_an_answer_that_cannot_be_told_costs_the_others_nothing(run: Any) -> None:
+    def fail(call: Call) -> None:
+        raise RuntimeError("cannot tell")
+
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        odd = Call(HEAD, b"", fail)
+        bench.pool.submit(odd)
+        call, done = bench.ask()
+        await peer.next(wire.INFER)
+        peer.result(odd.id)
+        peer.result(call.id)
+        assert await answer_of(done) == b"done"
+        assert (bench.pool.open, bench.pool.ready) == (0, True)
+
+    run(test)
+
+
+def test_only_the_first_answer_of_a_worker_is_reported(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        for _ in range(3):
+            call, done = bench.ask()
+            peer.result(call.id)
+            await answer_of(done)
+        assert bench.answered == [1]
+
+    run(test)
+
+
+# -- which worker ------------------------------------------------------------------------------------------------------
+
+
+def test_the_worker_with_the_fewest_calls_gets_the_next(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        first, second = await bench.add(), await bench.add()
+        calls = [bench.ask()[0] for _ in range(4)]
+        await settled()
+        assert (first.inbox.qsize(), second.inbox.qsize()) == (2, 2)
+        on_second = [(await second.next(wire.INFER)).id for _ in range(2)]
+        for id in on_second:
+            second.result(id)
+        await settled()
+        calls += [bench.ask()[0] for _ in range(2)]
+        await settled()
+        assert (first.inbox.qsize(), second.inbox.qsize()) == (2, 2)
+
+    run(test)
+
+
+def test_a_worker_holds_a_window_of_calls_and_the_others_wait_for_whoever_is_free(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        first = await bench.add()
+        asked = [bench.ask() for _ in range(WINDOW + 3)]
+        await settled()
+        assert (first.inbox.qsize(), bench.pool.waiting) == (WINDOW, 3)
+        first.result(asked[0][0].id)
+        await settled()
+        assert (first.inbox.qsize(), bench.pool.waiting) == (WINDOW + 1, 2)
+        second = await bench.add()
+        await settled()
+        assert (second.inbox.qsize(), bench.pool.waiting) == (2, 0)
+
+    run(test)
+
+
+def test_more_calls_than_allowed_are_refused_until_one_is_answered(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        call, done = bench.ask()
+        bench.ask()
+        with pytest.raises(Overloaded):
+            bench.ask()
+        await peer.next(wire.INFER)
+        peer.result(call.id)
+        await answer_of(done)
+        bench.ask()
+        assert bench.pool.open == 2
+
+    run(test, max_queue=2)
+
+
+def test_calls_wait_for_the_first_worker(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        _, done = bench.ask()
+        assert (bench.pool.ready, bench.pool.waiting) == (False, 1)
+        peer = await bench.add()
+        peer.result((await peer.next(wire.INFER)).id)
+        assert await answer_of(done) == b"done"
+
+    run(test)
+
+
+def test_large_bodies_flow_with_credit_and_let_small_ones_pass(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        peer.gives_credit = False
+        large = bytes(range(256)) * 40_000
+        first, first_done = bench.ask(large)
+        second, second_done = bench.ask(b"small")
+        assert (await peer.next(wire.INFER)).id == second.id
+        await settled()
+        assert peer.inbox.empty()
+        peer.gives_credit = True
+        peer.result(second.id, large)
+        assert await answer_of(second_done) == large
+        sent = await peer.next(wire.INFER)
+        assert (sent.id, sent.body) == (first.id, large)
+        peer.result(first.id)
+        assert await answer_of(first_done) == b"done"
+
+    run(test)
+
+
+# -- a worker dies -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("user_code", [False, True])
+def test_calls_that_were_not_started_go_to_another_worker(run: Any, user_code: bool) -> None:
+    async def test(bench: Bench) -> None:
+        first = await bench.add(user_code)
+        asked = [bench.ask() for _ in range(3)]
+        await settled()
+        second = await bench.add(user_code)
+        await first.die()
+        for call, done in asked:
+            sent = await second.next(wire.INFER)
+            assert (sent.id, sent.flags) == (call.id, 0)
+            second.result(sent.id)
+            assert await answer_of(done) == b"done"
+
+    run(test)
+
+
+@pytest.mark.parametrize(("user_code", "retry"), [(False, False), (True, True)])
+def test_a_started_call_without_side_effects_is_repeated_alone(run: Any, user_code: bool, retry: bool) -> None:
+    async def test(bench: Bench) -> None:
+        first = await bench.add(user_code)
+        (started, started_done), (waiting, _) = bench.ask(), bench.ask()
+        await first.next(wire.INFER)
+        first.begin(started.id)
+        await settled()
+        second = await bench.add(user_code)
+        await first.die()
+        flags = {(message := await second.next(wire.INFER)).id: message.flags for _ in range(2)}
+        assert flags == {started.id: wire.ALONE, waiting.id: 0}
+        second.begin(started.id)
+        await settled()
+        await second.die()
+        assert await code_of(started_done) == "WORKER_DIED"
+        third = await bench.add(user_code)
+        sent = await third.next(wire.INFER)
+        assert (sent.id, sent.flags) == (waiting.id, 0)
+
+    run(test, retry_user_code=retry)
+
+
+def test_started_user_code_is_not_repeated(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        first, second = await bench.add(user_code=True), await bench.add(user_code=True)
+        call, done = bench.ask()
+        await first.next(wire.INFER)
+        first.begin(call.id)
+        await settled()
+        await first.die()
+        assert await code_of(done) == "WORKER_DIED"
+        assert second.inbox.empty()
+
+    run(test)
+
+
+def test_a_call_nobody_waits_for_is_not_repeated(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        first, second = await bench.add(), await bench.add()
+        call, done = bench.ask()
+        await first.next(wire.INFER)
+        first.begin(call.id)
+        await settled()
+        bench.pool.cancel(call)
+        await first.die()
+        await settled()
+        assert second.inbox.empty()
+        assert (bench.pool.open, done.done()) == (0, False)
+
+    run(test)
+
+
+def test_a_connection_lost_to_a_worker_that_stays_is_reported(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "LOST_GRACE", 0.1)
+
+    async def test(bench: Bench) -> None:
+        gone, garbled, stays = [await bench.add() for _ in range(3)]
+        await settled()
+        await gone.die()
+        await settled()
+        await bench.list(garbled, stays)  # whoever watches the process saw it die, and says so
+        assert garbled._writer is not None
+        garbled._writer.write(b"this is no frame at all, and long enough to be one")
+        await asyncio.wait_for(garbled.closed.wait(), 5)
+        await asyncio.sleep(0.3)
+        assert bench.overrun == [garbled.address.id]
+
+    run(test)
+
+
+def test_a_worker_that_cannot_be_reached_is_reported(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "LOST_GRACE", 0.1)
+
+    async def test(bench: Bench) -> None:
+        await bench.list(Peer(7, bench.folder))
+        await asyncio.sleep(0.3)
+        assert (bench.overrun, bench.pool.ready) == ([7], False)
+
+    run(test)
+
+
+# -- deadlines and cancelling ------------------------------------------------------------------------------------------
+
+
+def test_a_call_no_worker_took_is_answered_at_its_deadline(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        asked = [bench.ask() for _ in range(50)]
+        for _, done in asked:
+            assert await code_of(done) == "DEADLINE_EXCEEDED"
+        assert (bench.pool.open, bench.pool.waiting) == (0, 0)
+        peer = await bench.add()
+        await settled()
+        assert peer.inbox.empty()
+
+    run(test, timeout=0.2)
+
+
+def test_a_call_that_was_not_started_is_taken_back_at_its_deadline(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        call, done = bench.ask()
+        await peer.next(wire.INFER)
+        assert await code_of(done) == "DEADLINE_EXCEEDED"
+        assert (await peer.next(wire.CANCEL)).id == call.id
+        peer.result(call.id)  # the cancel and the answer crossed: nobody is told twice
+        await settled()
+        assert (bench.overrun, bench.pool.ready) == ([], True)
+
+    run(test, timeout=0.2)
+
+
+def test_a_call_past_its_deadline_costs_its_worker_but_not_its_neighbours(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        first = await bench.add(user_code=True)
+        slow, slow_done = bench.ask()
+        await first.next(wire.INFER)
+        first.begin(slow.id)
+        await asyncio.sleep(0.7)
+        neighbour, neighbour_done = bench.ask()
+        unstarted, unstarted_done = bench.ask()
+        for _ in range(2):
+            await first.next(wire.INFER)
+        first.begin(neighbour.id)
+        second = await bench.add(user_code=True)
+        assert await code_of(slow_done) == "DEADLINE_EXCEEDED"
+        assert bench.overrun == [first.address.id]
+        assert (await first.next(wire.CANCEL)).id == unstarted.id
+        sent = await second.next(wire.INFER)
+        assert sent.id == unstarted.id
+        assert sent.budget_ms < 1400  # what is left, not the whole time again
+        second.result(sent.id)
+        assert await answer_of(unstarted_done) == b"done"
+        first.result(neighbour.id)
+        assert await answer_of(neighbour_done) == b"done"
+        bench.ask()
+        await second.next(wire.INFER)
+        first.result(slow.id)
+        await settled()
+        assert first.inbox.empty()
+
+    run(test, timeout=1.5)
+
+
+def test_a_hanging_call_whose_client_left_still_costs_its_worker(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        call, done = bench.ask()
+        await peer.next(wire.INFER)
+        peer.begin(call.id)
+        await settled()
+        bench.pool.cancel(call)
+        await asyncio.sleep(0.5)
+        assert (bench.overrun, done.done(), bench.pool.open) == ([peer.address.id], False, 0)
+
+    run(test, timeout=0.3)
+
+
+def test_a_cancelled_call_is_taken_back_wherever_it_is(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        queued, queued_done = bench.ask()
+        bench.pool.cancel(queued)
+        assert (bench.pool.open, bench.pool.waiting) == (0, 0)
+        peer = await bench.add()
+        given, given_done = bench.ask(bytes(5 << 20))
+        bench.pool.cancel(given)
+        bench.pool.cancel(given)
+        started, started_done = bench.ask()
+        assert (await peer.next(wire.CANCEL)).id == given.id
+        assert (await peer.next(wire.INFER)).id == started.id
+        peer.begin(started.id)
+        await settled()
+        bench.pool.cancel(started)
+        peer.result(started.id)
+        await settled()
+        assert bench.pool.open == 0
+        assert not any(done.done() for done in (queued_done, given_done, started_done))
+
+    run(test)
+
+
+def test_a_cancelled_call_makes_room_for_a_waiting_one(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        asked = [bench.ask()[0] for _ in range(WINDOW + 1)]
+        await settled()
+        bench.pool.cancel(asked[5])
+        await settled()
+        assert (bench.pool.waiting, peer.inbox.qsize()) == (0, WINDOW + 2)
+
+    run(test)
+
+
+# -- the table changes -------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_is_no_longer_listed_finishes_what_it_began(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        first = await bench.add(user_code=True)
+        (started, started_done), (waiting, waiting_done) = bench.ask(), bench.ask()
+        for _ in range(2):
+            await first.next(wire.INFER)
+        first.begin(started.id)
+        second = await bench.add(user_code=True)
+        await bench.list(second)
+        assert (await first.next(wire.CANCEL)).id == waiting.id
+        assert (await second.next(wire.INFER)).id == waiting.id
+        second.result(waiting.id)
+        assert await answer_of(waiting_done) == b"done"
+        first.result(started.id)
+        assert await answer_of(started_done) == b"done"
+        await bench.list(second)
+        await asyncio.wait_for(first.closed.wait(), 5)
+        assert (bench.pool.ready, bench.overrun) == (True, [])
+
+    run(test)
+
+
+def test_an_idle_worker_that_is_no_longer_listed_is_let_go(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        await bench.list(peer)
+        await settled()
+        assert (peer.connections, bench.pool.ready) == (1, True)
+        await bench.list()
+        await asyncio.wait_for(peer.closed.wait(), 5)
+        assert not bench.pool.ready
+
+    run(test)

@@ -1,0 +1,293 @@
+"""Worker processes: started, told their model, replaced when they die or hang, and never left behind."""
+
+import asyncio
+import itertools
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+import modelport_runtime
+from modelport.errors import WorkerFailed
+from modelport.workers import process
+from modelport.workers.process import WorkerAddress, WorkerSet, WorkerSpec
+
+SCRIPT = '''
+"""Speaks the control connection's part of the wire, and does at each start what the plan says."""
+import json, os, signal, socket, sys, time
+from modelport_runtime import wire
+
+listener = socket.socket(fileno=int(sys.argv[1]))
+control, _ = listener.accept()
+channel = wire.Channel(wire.MAX_HEAD)
+messages = []
+while not messages:
+    messages = channel.receive(control.recv(65536))
+settings = json.loads(messages[0].head)
+folder, plan = settings["model_config"]["folder"], settings["model_config"]["plan"]
+number = len(os.listdir(folder))
+open(os.path.join(folder, "%d-%d" % (number, os.getpid())), "w").close()
+act = plan[min(number, len(plan) - 1)]
+if act == "hang":
+    time.sleep(60)
+if act == "exit":
+    sys.exit(7)
+if act == "crash":
+    os.kill(os.getpid(), signal.SIGKILL)
+if act == "refuse":
+    error = {"message": "the licence is missing", "code": "MODEL_NOT_LOADABLE", "hint": "buy one", "traceback": "in load"}
+    channel.send(wire.ERROR, 0, json.dumps(error).encode())
+    control.sendall(channel.take())
+    sys.exit(0)
+facts = {"wire": settings["wire"], "pid": os.getpid(), "user_code": False, "settings": settings}
+channel.send(wire.HANDSHAKE, 0, json.dumps(facts).encode())
+control.sendall(channel.take())
+if act == "die":
+    time.sleep(0.02)
+    sys.exit(3)
+while True:
+    data = control.recv(65536)
+    if not data:
+        os._exit(0)
+    if act != "deaf" and any(message.kind == wire.STOP for message in channel.receive(data)):
+        sys.exit(0)
+'''
+
+
+class Bench:
+    """A set of scripted workers, and every table it published."""
+
+    def __init__(self, folder: Path, count: int, plan: list[str], python: str = sys.executable) -> None:
+        self.starts_folder = folder / "starts"
+        self.run_folder = folder / "run"
+        bundle = folder / "bundle"
+        for made in (self.starts_folder, self.run_folder, bundle):
+            made.mkdir()
+        (bundle / "__main__.py").write_text(SCRIPT)
+        (bundle / "modelport_runtime").symlink_to(Path(modelport_runtime.__file__).parent)
+        self.spec = WorkerSpec(
+            python=python,
+            bundle=bundle,
+            model_path=folder,
+            mlmodel={"flavors": {}},
+            model_config={"folder": str(self.starts_folder), "plan": plan},
+            threads=3,
+            max_body=1 << 20,
+            environment=dict(os.environ),
+            sys_path=["/some/where"],
+        )
+        self.tables: list[list[WorkerAddress]] = []
+        self.set = WorkerSet(self.spec, count, self.run_folder, self.tables.append)
+
+    def pids(self) -> list[int]:
+        """Processes of all starts so far, in their order."""
+        names = sorted(
+            (int(number), int(pid)) for number, pid in (n.split("-") for n in os.listdir(self.starts_folder))
+        )
+        return [pid for _, pid in names]
+
+    def started_at(self) -> list[float]:
+        return sorted(entry.stat().st_mtime for entry in self.starts_folder.iterdir())
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(15):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    def alive(self) -> list[int]:
+        return [pid for pid in self.pids() if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(process, "STOP_GRACE", 2.0)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Runs a test on a set of workers; whatever it does, no process and no socket may be left after ``stop``."""
+
+    def with_bench(test: Callable[[Bench], Awaitable[None]], *plan: str, count: int = 1, **options: Any) -> None:
+        bench = Bench(tmp_path, count, list(plan), **options)
+
+        async def main() -> None:
+            try:
+                await asyncio.wait_for(test(bench), 25)
+            finally:
+                await bench.set.stop()
+
+        uvloop.run(main())
+        assert bench.alive() == []
+        assert list(bench.run_folder.iterdir()) == []
+
+    yield with_bench
+
+
+def test_all_workers_are_ready_when_start_returns(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        facts = await bench.set.start()
+        told = facts["settings"]
+        assert (told["threads"], told["max_body"], told["sys_path"]) == (3, 1 << 20, ["/some/where"])
+        assert (told["model_path"], told["mlmodel"]) == (str(bench.spec.model_path), {"flavors": {}})
+        (table,) = bench.tables
+        assert sorted(worker.pid for worker in table) == sorted(bench.alive())
+        assert len({worker.id for worker in table}) == 3
+        assert bench.set.restarts == 0
+
+    run(test, "serve", count=3)
+
+
+def test_a_model_that_cannot_be_loaded_is_told_in_the_worker_s_words(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        with pytest.raises(WorkerFailed, match="the licence is missing") as raised:
+            await bench.set.start()
+        assert (raised.value.hint, raised.value.traceback) == ("buy one", "in load")
+        assert bench.tables == []
+
+    run(test, "refuse", "hang", "hang", count=3)
+
+
+@pytest.mark.parametrize(("act", "ending"), [("exit", "exit code 7"), ("crash", "killed by SIGKILL")])
+def test_a_worker_that_ends_while_loading_says_how(run: Any, act: str, ending: str) -> None:
+    async def test(bench: Bench) -> None:
+        with pytest.raises(WorkerFailed, match=ending):
+            await bench.set.start()
+
+    run(test, act)
+
+
+def test_a_program_that_is_no_worker_is_told_as_one_that_ended(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        with pytest.raises(WorkerFailed, match="exit code 0"):
+            await bench.set.start()
+
+    run(test, python="/bin/true")
+
+
+def test_a_start_that_is_given_up_leaves_nothing(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        starting = asyncio.ensure_future(bench.set.start())
+        await bench.until(lambda: len(bench.alive()) == 2)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+
+    run(test, "hang", count=2)
+
+
+def test_a_worker_that_dies_is_taken_off_the_table_and_replaced(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        first, second = bench.tables[0]
+        bench.set.answered(first.id)
+        os.kill(first.pid, signal.SIGKILL)
+        await bench.until(lambda: len(bench.tables) == 3)
+        assert bench.tables[1] == [second]
+        assert second in bench.tables[2]
+        (new,) = set(bench.tables[2]) - {second}
+        assert new.id not in (first.id, second.id)
+        assert bench.set.restarts == 1
+
+    run(test, "serve", count=2)
+
+
+def test_pauses_grow_while_workers_die_before_their_first_answer(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        await bench.until(lambda: len(bench.pids()) == 4)
+        times = bench.started_at()
+        pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+        assert all(pause > 0.09 * 2**number for number, pause in enumerate(pauses)), pauses
+
+    run(test, "die")
+
+
+def test_a_replacement_that_cannot_start_is_tried_again_until_it_can(
+    run: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        os.kill(bench.pids()[0], signal.SIGKILL)
+        await bench.until(lambda: len(bench.tables) == 3)
+        assert [len(table) for table in bench.tables] == [1, 0, 1]
+        assert bench.tables[2][0].pid == bench.pids()[3]
+        text = caplog.text
+        assert "the licence is missing" in text
+        assert "exit code 7" in text
+
+    run(test, "serve", "refuse", "exit", "serve")
+
+
+def test_an_interpreter_that_is_away_for_a_while_is_waited_for(run: Any, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.symlink_to(sys.executable)
+
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        python.unlink()
+        os.kill(bench.pids()[0], signal.SIGKILL)
+        await asyncio.sleep(0.4)
+        assert bench.tables[-1] == []
+        python.symlink_to(sys.executable)
+        await bench.until(lambda: len(bench.tables[-1]) == 1)
+
+    run(test, "serve", python=str(python))
+
+
+def test_a_worker_past_a_deadline_is_let_go_once_its_replacement_is_ready(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        (old,) = bench.tables[0]
+        bench.set.overrun(old.id)
+        bench.set.overrun(old.id + 100)
+        await bench.until(lambda: len(bench.tables) == 2)
+        (new,) = bench.tables[1]
+        assert new.pid != old.pid
+        await bench.until(lambda: bench.alive() == [new.pid])
+        bench.set.overrun(old.id)
+        await asyncio.sleep(0.2)
+        assert (bench.alive(), bench.set.restarts) == ([new.pid], 1)
+
+    run(test, "serve")
+
+
+def test_a_worker_that_does_not_listen_is_killed(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "STOP_GRACE", 0.2)
+
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        bench.set.overrun(bench.tables[0][0].id)
+        await bench.until(lambda: len(bench.tables) == 2 and len(bench.alive()) == 1)
+
+    run(test, "deaf")
+
+
+def test_a_stop_takes_a_worker_along_that_is_just_being_let_go(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "STOP_GRACE", 20.0)
+
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        bench.set.overrun(bench.tables[0][0].id)
+        await bench.until(lambda: len(bench.tables) == 2)
+        assert len(bench.alive()) == 2
+        began = time.monotonic()
+        await bench.set.stop()
+        assert time.monotonic() - began < 10
+
+    run(test, "deaf", "serve")
+
+
+def test_a_stop_takes_a_replacement_along_that_is_still_loading(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        os.kill(bench.pids()[0], signal.SIGKILL)
+        await bench.until(lambda: len(bench.pids()) == 2)
+
+    run(test, "serve", "hang")
