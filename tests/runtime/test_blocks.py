@@ -1,8 +1,9 @@
 """The short way gives what the general way gives, or says that it cannot tell."""
 
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
+
 from modelport_runtime.blocks import Block, BlockReader, TensorReader, join, reader_for
 from modelport_runtime.decoding import Payload, to_data
 from modelport_runtime.enforcement import enforce
@@ -30,7 +31,7 @@ def short(schema: Schema, form: str, value: Any) -> Any:
     return reader.read(form, value)
 
 
-def split(columns: List[Any], data: List[Any], **more: Any) -> Dict[str, Any]:
+def split(columns: list[Any], data: list[Any], **more: Any) -> dict[str, Any]:
     return {"columns": columns, "data": data, **more}
 
 

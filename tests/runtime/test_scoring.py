@@ -3,11 +3,12 @@
 import json
 import time
 from types import SimpleNamespace
-from typing import Any, List
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from modelport_runtime.errors import ModelportError
 from modelport_runtime.flavors.predictor import Predictor
 from modelport_runtime.policy import LENIENT
@@ -24,7 +25,7 @@ class Counting:
 
     def __init__(self, predict: Any) -> None:
         self.predict = predict
-        self.calls: List[int] = []
+        self.calls: list[int] = []
 
     def __call__(self, data: Any, params: Any) -> Any:
         self.calls.append(len(data))
@@ -39,7 +40,7 @@ def scorer_of(predict: Any, schema: Schema, **predictor: Any) -> Scorer:
     return Scorer(loaded)
 
 
-def requests(bodies: List[bytes]) -> List[Request]:
+def requests(bodies: list[bytes]) -> list[Request]:
     return [Request(number, "json", LENIENT, body, time.perf_counter()) for number, body in enumerate(bodies)]
 
 
@@ -47,18 +48,18 @@ def outcome(body: Any) -> Any:
     return json.loads(body) if isinstance(body, bytes) else (body.code, body.message, body.details)
 
 
-def together(scorer: Scorer, bodies: List[bytes]) -> List[Any]:
+def together(scorer: Scorer, bodies: list[bytes]) -> list[Any]:
     answers = scorer.score(requests(bodies))
     assert sorted(answer.id for answer in answers) == list(range(len(bodies)))
     return [outcome(answer.body) for answer in sorted(answers, key=lambda answer: answer.id)]
 
 
-def one_by_one(scorer: Scorer, bodies: List[bytes]) -> List[Any]:
+def one_by_one(scorer: Scorer, bodies: list[bytes]) -> list[Any]:
     return [together(scorer, [body])[0] for body in bodies]
 
 
-def assert_same(joined: List[Any], alone: List[Any]) -> None:
-    for left, right in zip(joined, alone):
+def assert_same(joined: list[Any], alone: list[Any]) -> None:
+    for left, right in zip(joined, alone, strict=True):
         if isinstance(left, dict) and isinstance(right, dict):
             np.testing.assert_allclose(left["predictions"], right["predictions"], rtol=1e-6, atol=1e-6)
         else:
@@ -100,21 +101,23 @@ split = st.builds(
     good_rows | odd_rows,
     st.sampled_from([["x", "t", "y"], ["x", "t", "y"], ["x", "t", "y"], ["x", "t"], ["x", "x", "y"]]),
 )
-records = st.builds(lambda rows: {"dataframe_records": [dict(zip("xty", row)) for row in rows]}, good_rows | odd_rows)
+records = st.builds(
+    lambda rows: {"dataframe_records": [dict(zip("xty", row, strict=True)) for row in rows]}, good_rows | odd_rows
+)
 documents = (split | records | st.sampled_from([{}, [], {"inputs": 3}])).map(lambda value: json.dumps(value).encode())
 bodies_lists = st.lists(documents | st.sampled_from([b"", b"{", b"\xff"]), min_size=2, max_size=12)
 
 
 @settings(max_examples=120, deadline=None)
 @given(bodies=bodies_lists)
-def test_joined_equals_unjoined_on_a_mixed_frame(forest: Any, bodies: List[bytes]) -> None:
+def test_joined_equals_unjoined_on_a_mixed_frame(forest: Any, bodies: list[bytes]) -> None:
     scorer = scorer_of(lambda data, params: forest.predict(data), SCHEMA)
     assert_same(together(scorer, bodies), one_by_one(scorer, bodies))
 
 
 @settings(max_examples=120, deadline=None)
 @given(bodies=bodies_lists)
-def test_joined_equals_unjoined_on_arrays(linear: Any, bodies: List[bytes]) -> None:
+def test_joined_equals_unjoined_on_arrays(linear: Any, bodies: list[bytes]) -> None:
     scorer = scorer_of(lambda data, params: linear.predict(np.asarray(data)), DOUBLES, array_columns=("x", "y"))
     assert_same(together(scorer, bodies), one_by_one(scorer, bodies))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from modelport_runtime import wire
 
 SAMPLES = Path(__file__).parent / "samples"

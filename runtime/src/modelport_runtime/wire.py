@@ -7,7 +7,7 @@
 |-----------|---------|---------|---------------------------------------|-------------------------------------------|
 | HANDSHAKE | both    | 0       | what either side has to say of itself |                                           |
 | INFER     | scoring | request | content, policy                       | the request's body as it came             |
-| START     | worker  | 0       |                                       | ids (u64 each) whose prediction begins now |
+| START     | worker  | 0       |                                       | ids (u64 each) that begin now (see pool) |
 | RESULT    | worker  | request | rows, phases                          | the answer's body                         |
 | ERROR     | worker  | request | the error as data                     |                                           |
 | CHUNK     | both    | request |                                       | more of a body whose frame had MORE set   |

@@ -267,7 +267,10 @@ class Worker:
             self._selector.modify(connection.sock, wanted, connection)
 
     def _announce(self, tasks: List[Task]) -> None:
-        """Tell each scoring process which of its requests begin now: from here on they may have had an effect."""
+        """Tell each scoring process which of its requests begin now: user code's may have had an effect from here on.
+
+        A library's requests are announced only when they run alone; for all others being here counts as started.
+        """
         by_connection: Dict[Connection, List[int]] = {}
         for task in tasks:
             by_connection.setdefault(task.connection, []).append(task.request.id)
@@ -292,7 +295,8 @@ class Worker:
         tasks = self._take(MAX_BATCH if self._scorer.joins else 1)
         if not tasks:
             return
-        self._announce(tasks)
+        if tasks[0].alone:
+            self._announce(tasks)
         # Ids are the sender's own: two scoring processes may use the same one.
         numbered = [task.request._replace(id=number) for number, task in enumerate(tasks)]
         for answer in self._scorer.score(numbered):

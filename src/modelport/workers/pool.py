@@ -1,7 +1,8 @@
 """The pool of one model, as one scoring process sees it: which worker gets a request, and what happens when a worker dies.
 
 A request that was not started is sent again. One that was started is sent again only where predicting has no side effects,
-and then alone; only one that was alone when its worker died is answered with an error.
+and then alone; only one that was alone when its worker died is answered with an error. User code's workers tell what they
+start. A library's worker does not, for that would cost a third of its throughput: whatever it was given counts as started.
 """
 
 import asyncio
@@ -48,6 +49,7 @@ class Call:
         "id",
         "link",
         "on_done",
+        "sent_at",
         "started",
     )
 
@@ -58,6 +60,7 @@ class Call:
         self.id = 0
         self.deadline = 0.0
         self.link: Link | None = None
+        self.sent_at = 0.0
         self.started = False
         self.alone = False
         self.abandoned = False
@@ -75,6 +78,7 @@ class Link(asyncio.Protocol):
         self.address = address
         self.calls: dict[int, Call] = {}
         self.retiring = False
+        self.heard_at = 0.0
         self._answered = False
         self._channel = wire.Channel(MAX_ANSWER)
         self._transport: asyncio.Transport | None = None
@@ -86,7 +90,8 @@ class Link(asyncio.Protocol):
     def send(self, call: Call, budget: float) -> None:
         """Give the call to the worker; ``budget`` in seconds."""
         call.link = self
-        call.started = False
+        call.sent_at = self._pool.loop.time()
+        call.started = not (self.address.user_code or call.alone)
         self.calls[call.id] = call
         flags = wire.ALONE if call.alone else 0
         milliseconds = min(max(int(budget * 1000), 1), wire.MAX_BUDGET_MS)
@@ -105,6 +110,7 @@ class Link(asyncio.Protocol):
             self._transport.close()
 
     def data_received(self, data: bytes) -> None:
+        self.heard_at = self._pool.loop.time()
         for message in self._channel.receive(data):
             kind = message.kind
             if kind == wire.START:
@@ -203,14 +209,15 @@ class Pool:
         """Nobody waits for this call any more."""
         if call.id not in self._open:
             return
-        if call.started:  # it stays open: should it never end, its deadline still has the worker replaced
+        link = call.link
+        if call.started and link is not None and link.address.user_code:  # it stays open: should it never end, its deadline still has the worker replaced
             call.abandoned = True
             return
         del self._open[call.id]
-        if call.link is None:
+        if link is None:
             self._queue.remove(call)
         else:
-            call.link.cancel(call)
+            link.cancel(call)
             self._feed()
 
     def finish(self, call: Call) -> None:
@@ -311,13 +318,13 @@ class Pool:
         self._feed()
 
     def _withdraw(self, link: Link) -> None:
-        """Take back what the worker has not started; what it has started may still finish there."""
+        """Take back what may be repeated or was not started; user code that was started may still finish there."""
         link.retiring = True
         if not link.calls:
             self._links.remove(link)
             link.close()
             return
-        again = [call for call in link.calls.values() if not call.started]
+        again = [call for call in link.calls.values() if not (call.started and link.address.user_code)]
         for call in again:
             link.cancel(call)
         self._requeue(again)
@@ -352,7 +359,7 @@ class Pool:
             link = call.link
             if link is None:
                 self._queue.remove(call)
-            elif not call.started:
+            elif not _overran(call, link):
                 link.cancel(call)
             else:
                 link.calls.pop(call.id, None)
@@ -361,6 +368,14 @@ class Pool:
                     self._on_overrun(link.address.id)
             self._fail(call, "DEADLINE_EXCEEDED", f"no answer within {self._timeout:g} s")
         self._feed()
+
+
+def _overran(call: Call, link: Link) -> bool:
+    """Whether the worker is stuck, rather than busy with what came before this call.
+
+    A library's worker takes requests in order: it is stuck when it has said nothing since it was given this one.
+    """
+    return call.started and (link.address.user_code or link.heard_at <= call.sent_at)
 
 
 def _read_facts(head: bytes) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import uvloop
+
 from modelport.serving import http
 from modelport.serving.http import HttpServer, Limits, Request, refuse_new_connections
 
@@ -41,7 +42,7 @@ class Echo:
     def __call__(self, request: Request) -> None:
         self.seen.append(request.path)
         if request.path == b"/slow":
-            asyncio.ensure_future(self._later(request))
+            self._waiting = asyncio.ensure_future(self._later(request))
         else:
             self._answer(request)
 

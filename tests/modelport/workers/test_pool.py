@@ -1,8 +1,6 @@
 """The pool against peers that speak the wire over real sockets: who gets a request, and what a death or a deadline does."""
 
 import asyncio
-import json
-import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,65 +10,10 @@ import uvloop
 
 from modelport.workers import pool as pool_module
 from modelport.workers.pool import WINDOW, Call, Overloaded, Pool
-from modelport.workers.process import WorkerAddress
 from modelport_runtime import wire
+from tests.modelport.workers.peer import Peer
 
 HEAD = b'{"content":"json","policy":"lenient"}'
-
-
-class Peer:
-    """A worker as far as the wire goes: keeps what it is sent, and says what the test tells it to say."""
-
-    def __init__(self, id: int, folder: Path, user_code: bool = False) -> None:
-        self.address = WorkerAddress(id, str(folder / f"w{id}"), 0, user_code)
-        self.inbox: asyncio.Queue[wire.Message] = asyncio.Queue()
-        self.connections = 0
-        self.closed = asyncio.Event()
-        self.gives_credit = True
-        self._channel = wire.Channel(1 << 30)
-        self._writer: asyncio.StreamWriter | None = None
-        self._server: asyncio.Server | None = None
-
-    async def listen(self) -> "Peer":
-        self._server = await asyncio.start_unix_server(self._serve, self.address.path)
-        return self
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self._writer = writer
-        try:
-            while data := await reader.read(1 << 18):
-                for message in self._channel.receive(data):
-                    self.inbox.put_nowait(message)
-                if self.gives_credit:
-                    writer.write(self._channel.take())
-        except ConnectionError:
-            pass
-        self.closed.set()
-        writer.close()
-
-    def say(self, kind: int, id: int = 0, head: Any = None, body: bytes = b"") -> None:
-        assert self._writer is not None
-        self._channel.send(kind, id, b"" if head is None else json.dumps(head).encode(), body)
-        self._writer.write(self._channel.take())
-
-    def begin(self, *ids: int) -> None:
-        self.say(wire.START, 0, None, struct.pack(f"<{len(ids)}Q", *ids))
-
-    def result(self, id: int, body: bytes = b"done") -> None:
-        self.say(wire.RESULT, id, {"rows": 1, "phases": [1, 2, 3, 4]}, body)
-
-    async def next(self, kind: int) -> wire.Message:
-        message = await asyncio.wait_for(self.inbox.get(), 5)
-        assert message.kind == kind, message
-        return message
-
-    async def die(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        if self._writer is not None:
-            self._writer.transport.abort()
-        await asyncio.sleep(0)
 
 
 class Bench:
@@ -300,13 +243,12 @@ def test_large_bodies_flow_with_credit_and_let_small_ones_pass(run: Any) -> None
 # -- a worker dies -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("user_code", [False, True])
-def test_calls_that_were_not_started_go_to_another_worker(run: Any, user_code: bool) -> None:
+def test_calls_that_were_not_started_go_to_another_worker(run: Any) -> None:
     async def test(bench: Bench) -> None:
-        first = await bench.add(user_code)
+        first = await bench.add(user_code=True)
         asked = [bench.ask() for _ in range(3)]
         await settled()
-        second = await bench.add(user_code)
+        second = await bench.add(user_code=True)
         await first.die()
         for call, done in asked:
             sent = await second.next(wire.INFER)
@@ -317,15 +259,14 @@ def test_calls_that_were_not_started_go_to_another_worker(run: Any, user_code: b
     run(test)
 
 
-@pytest.mark.parametrize(("user_code", "retry"), [(False, False), (True, True)])
-def test_a_started_call_without_side_effects_is_repeated_alone(run: Any, user_code: bool, retry: bool) -> None:
+def test_started_user_code_without_side_effects_is_repeated_alone(run: Any) -> None:
     async def test(bench: Bench) -> None:
-        first = await bench.add(user_code)
+        first = await bench.add(user_code=True)
         (started, started_done), (waiting, _) = bench.ask(), bench.ask()
         await first.next(wire.INFER)
         first.begin(started.id)
         await settled()
-        second = await bench.add(user_code)
+        second = await bench.add(user_code=True)
         await first.die()
         flags = {(message := await second.next(wire.INFER)).id: message.flags for _ in range(2)}
         assert flags == {started.id: wire.ALONE, waiting.id: 0}
@@ -333,11 +274,34 @@ def test_a_started_call_without_side_effects_is_repeated_alone(run: Any, user_co
         await settled()
         await second.die()
         assert await code_of(started_done) == "WORKER_DIED"
-        third = await bench.add(user_code)
+        third = await bench.add(user_code=True)
         sent = await third.next(wire.INFER)
         assert (sent.id, sent.flags) == (waiting.id, 0)
 
-    run(test, retry_user_code=retry)
+    run(test, retry_user_code=True)
+
+
+def test_whatever_a_library_s_worker_was_given_is_repeated_alone(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        first = await bench.add()
+        (deadly, deadly_done), (neighbour, neighbour_done) = bench.ask(), bench.ask()
+        await first.next(wire.INFER)
+        second = await bench.add()
+        await first.die()
+        flags = {(message := await second.next(wire.INFER)).id: message.flags for _ in range(2)}
+        assert flags == {deadly.id: wire.ALONE, neighbour.id: wire.ALONE}
+        second.begin(deadly.id)
+        await settled()
+        await second.die()
+        assert await code_of(deadly_done) == "WORKER_DIED"
+        third = await bench.add()
+        sent = await third.next(wire.INFER)
+        assert (sent.id, sent.flags) == (neighbour.id, wire.ALONE)
+        third.begin(sent.id)
+        third.result(sent.id)
+        assert await answer_of(neighbour_done) == b"done"
+
+    run(test)
 
 
 def test_started_user_code_is_not_repeated(run: Any) -> None:
@@ -379,8 +343,7 @@ def test_a_connection_lost_to_a_worker_that_stays_is_reported(run: Any, monkeypa
         await gone.die()
         await settled()
         await bench.list(garbled, stays)  # whoever watches the process saw it die, and says so
-        assert garbled._writer is not None
-        garbled._writer.write(b"this is no frame at all, and long enough to be one")
+        garbled.garble()
         await asyncio.wait_for(garbled.closed.wait(), 5)
         await asyncio.sleep(0.3)
         assert bench.overrun == [garbled.address.id]
@@ -417,7 +380,7 @@ def test_a_call_no_worker_took_is_answered_at_its_deadline(run: Any) -> None:
 
 def test_a_call_that_was_not_started_is_taken_back_at_its_deadline(run: Any) -> None:
     async def test(bench: Bench) -> None:
-        peer = await bench.add()
+        peer = await bench.add(user_code=True)
         call, done = bench.ask()
         await peer.next(wire.INFER)
         assert await code_of(done) == "DEADLINE_EXCEEDED"
@@ -427,6 +390,38 @@ def test_a_call_that_was_not_started_is_taken_back_at_its_deadline(run: Any) -> 
         assert (bench.overrun, bench.pool.ready) == ([], True)
 
     run(test, timeout=0.2)
+
+
+def test_a_library_s_worker_that_answers_others_is_busy_not_stuck(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        (early, early_done), (late, late_done) = bench.ask(), bench.ask()
+        await peer.next(wire.INFER)
+        await peer.next(wire.INFER)
+        await asyncio.sleep(0.1)
+        peer.result(early.id)
+        assert await answer_of(early_done) == b"done"
+        assert await code_of(late_done) == "DEADLINE_EXCEEDED"
+        assert (await peer.next(wire.CANCEL)).id == late.id
+        assert (bench.overrun, bench.pool.ready) == ([], True)
+
+    run(test, timeout=0.3)
+
+
+def test_a_library_s_worker_that_says_nothing_is_stuck(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        _, done = bench.ask()
+        await peer.next(wire.INFER)
+        await asyncio.sleep(0.15)
+        neighbour, _ = bench.ask()
+        assert await code_of(done) == "DEADLINE_EXCEEDED"
+        assert bench.overrun == [peer.address.id]
+        other = await bench.add()
+        sent = await other.next(wire.INFER)
+        assert (sent.id, sent.flags) == (neighbour.id, 0)
+
+    run(test, timeout=0.3)
 
 
 def test_a_call_past_its_deadline_costs_its_worker_but_not_its_neighbours(run: Any) -> None:
@@ -463,7 +458,7 @@ def test_a_call_past_its_deadline_costs_its_worker_but_not_its_neighbours(run: A
 
 def test_a_hanging_call_whose_client_left_still_costs_its_worker(run: Any) -> None:
     async def test(bench: Bench) -> None:
-        peer = await bench.add()
+        peer = await bench.add(user_code=True)
         call, done = bench.ask()
         await peer.next(wire.INFER)
         peer.begin(call.id)

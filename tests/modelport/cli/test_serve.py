@@ -1,0 +1,145 @@
+"""`modelport serve`: what the flags and MLflow's environment variables become, and what is refused before anything starts."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+import modelport
+from modelport import cli, server
+from modelport.settings import MIB, ServeSettings
+
+VARIABLES = (
+    "MLFLOW_HOST",
+    "MLFLOW_PORT",
+    "MLFLOW_MODELS_WORKERS",
+    "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT",
+    "MODELPORT_API_KEY",
+)
+
+Command = Callable[..., tuple[Result, ServeSettings | None]]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
+    """Runs ``modelport serve -m m ...`` up to the point where it would serve; returns what it would serve with."""
+    served: list[ServeSettings] = []
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(server, "serve", served.append)
+    log = logging.getLogger("modelport")
+    before, level = list(log.handlers), log.level
+
+    def run(*arguments: str, **variables: str) -> tuple[Result, ServeSettings | None]:
+        result = CliRunner().invoke(cli.app, ["serve", "-m", "m", *arguments], env=dict(variables))
+        return result, served.pop() if served else None
+
+    yield run
+    log.handlers[:] = before
+    log.setLevel(level)
+
+
+def test_without_flags_it_serves_as_mlflow_does(command: Command) -> None:
+    result, settings = command()
+    assert result.exit_code == 0
+    assert settings == ServeSettings(model_uri="m")
+    assert (settings.host, settings.port, settings.timeout, settings.workers) == ("127.0.0.1", 5000, 60.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            ["-p", "0", "-h", "0.0.0.0", "-t", "2.5", "-w", "3"],
+            {"port": 0, "host": "0.0.0.0", "timeout": 2.5, "workers": 3},
+        ),
+        (
+            ["--port", "1", "--host", "::1", "--timeout", "7", "--workers", "2"],
+            {"port": 1, "host": "::1", "workers": 2},
+        ),
+        (["--env-manager", "local", "--no-conda"], {"python": None}),
+        (["--python", "/a/python", "--threads", "1", "--no-side-effects"], {"python": "/a/python", "threads": 1}),
+        (
+            ["--processes", "2", "--max-queue", "5", "--max-body", "3"],
+            {"processes": 2, "max_queue": 5, "max_body": 3 * MIB},
+        ),
+        (
+            ["--api-key", "k", "--access-log", "json", "--tracebacks"],
+            {"api_key": "k", "access_log": "json", "tracebacks": True},
+        ),
+        (["--ssl-certfile", "c", "--ssl-keyfile", "k"], {"ssl_certfile": "c", "ssl_keyfile": "k"}),
+    ],
+)
+def test_flags_become_settings(command: Command, arguments: list[str], expected: dict[str, Any]) -> None:
+    result, settings = command(*arguments)
+    assert result.exit_code == 0, result.output
+    assert {name: getattr(settings, name) for name in expected} == expected
+
+
+def test_mlflow_s_environment_variables_are_read_and_flags_win(command: Command) -> None:
+    values = ("0.0.0.0", "5001", "2", "30", "secret")
+    variables = dict(zip(VARIABLES, values, strict=True))
+    _, settings = command(**variables)
+    assert settings is not None
+    assert (settings.host, settings.port, settings.workers) == ("0.0.0.0", 5001, 2)
+    assert (settings.timeout, settings.api_key) == (30.0, "secret")
+    _, settings = command("-p", "6000", **variables)
+    assert settings is not None
+    assert settings.port == 6000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--env-manager", "conda"], "--python"),
+        (["--env-manager", "virtualenv"], "'virtualenv' is not known yet"),
+        (["--access-log", "xml"], "text, json, off"),
+        (["--ssl-certfile", "c"], "belong together"),
+        (["--ssl-keyfile", "k"], "belong together"),
+        (["-p", "70000"], "--port"),
+        (["-w", "0"], "--workers"),
+        (["-t", "0"], "--timeout"),
+        (["--no-such-flag"], "No such option"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_with_the_flag_named(
+    command: Command, arguments: list[str], said: str
+) -> None:
+    result, settings = command(*arguments)
+    assert (result.exit_code, settings) == (2, None)
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+@pytest.mark.parametrize("arguments", [[], ["-h", "localhost"], ["-h", "::1"], ["-h", "0.0.0.0", "--api-key", "k"]])
+def test_nobody_is_warned_where_nobody_else_can_come(
+    command: Command, caplog: pytest.LogCaptureFixture, arguments: list[str]
+) -> None:
+    command(*arguments)
+    assert warnings(caplog) == []
+
+
+def test_serving_everybody_without_a_key_is_warned_of(command: Command, caplog: pytest.LogCaptureFixture) -> None:
+    command("-h", "0.0.0.0")
+    (warning,) = warnings(caplog)
+    assert warning.startswith("ANYONE who reaches 0.0.0.0 can use this model")
+
+
+def test_mlserver_is_answered_in_one_line(command: Command, caplog: pytest.LogCaptureFixture) -> None:
+    result, settings = command("--enable-mlserver")
+    assert (result.exit_code, settings) == (0, ServeSettings(model_uri="m"))
+    (record,) = caplog.records
+    assert "--enable-mlserver is not needed" in record.getMessage()
+
+
+def test_the_version_and_the_help_are_told() -> None:
+    assert CliRunner().invoke(cli.app, ["--version"]).output == f"{modelport.__version__}\n"
+    text = CliRunner().invoke(cli.app, ["serve", "--help"]).output
+    assert "modelport serve -m ./model" in text

@@ -1,0 +1,110 @@
+"""Counting in shared memory: every process adds to its own row, and any of them shows the sum."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from modelport.serving import exposition
+from modelport.serving.metrics import PHASES, SECONDS, Metrics, WorkerGauge, resident_memory, shared_memory
+
+
+@pytest.fixture
+def descriptor() -> Iterator[int]:
+    descriptor = shared_memory(2)
+    yield descriptor
+    os.close(descriptor)
+
+
+def shown(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    """Sample name and label values → value, read by prometheus_client's own parser."""
+    text = exposition.text(metrics).decode()
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_counters_are_the_sum_of_all_processes(descriptor: int) -> None:
+    first, second = Metrics(descriptor, 0, 2), Metrics(descriptor, 1, 2)
+    first.count("/ping", 200)
+    second.count("/ping", 200)
+    second.count("other", 404)
+    first.observe(400, 0.01, None, None)
+    for metrics in (first, second):
+        samples = shown(metrics)
+        assert samples["modelport_requests_total", "/ping", "200"] == 2
+        assert samples["modelport_requests_total", "other", "404"] == 1
+        assert samples["modelport_requests_total", "/invocations", "400"] == 1
+        assert ("modelport_requests_total", "/version", "200") not in samples
+
+
+def test_counters_outlive_the_process_that_wrote_them(descriptor: int) -> None:
+    Metrics(descriptor, 1, 2).count("/ping", 200)
+    successor = Metrics(descriptor, 1, 2)
+    successor.count("/ping", 200)
+    assert shown(successor)["modelport_requests_total", "/ping", "200"] == 2
+
+
+def test_a_status_without_a_place_of_its_own_counts_as_500(descriptor: int) -> None:
+    metrics = Metrics(descriptor, 0, 2)
+    metrics.count("other", 418)
+    assert shown(metrics)["modelport_requests_total", "other", "500"] == 1
+
+
+def test_times_fall_into_cumulative_buckets(descriptor: int) -> None:
+    metrics = Metrics(descriptor, 0, 2)
+    for seconds in (0.0001, 0.0005, 0.003, 100.0):
+        metrics.observe(200, seconds, None, None)
+    samples = shown(metrics)
+    buckets = [samples["modelport_request_seconds_bucket", str(bound)] for bound in SECONDS]
+    assert buckets[:5] == [2, 2, 2, 3, 3]
+    assert buckets[-1] == 3
+    assert samples["modelport_request_seconds_bucket", "+Inf"] == 4
+    assert samples["modelport_request_seconds_count",] == 4
+    assert samples["modelport_request_seconds_sum",] == pytest.approx(100.0036)
+
+
+def test_the_phases_of_a_request_are_told_apart(descriptor: int) -> None:
+    metrics = Metrics(descriptor, 0, 2)
+    metrics.observe(200, 0.01, [1000, 2000, 3000, 4000], None)
+    samples = shown(metrics)
+    sums = [samples["modelport_phase_seconds_sum", phase] for phase in PHASES]
+    assert sums == pytest.approx([0.001, 0.002, 0.003, 0.004])
+
+
+def test_a_predict_call_counts_once_however_many_requests_it_served(descriptor: int) -> None:
+    metrics = Metrics(descriptor, 0, 2)
+    for joined in ([3, 700], None, None):
+        metrics.observe(200, 0.01, [1, 1, 1, 1], joined)
+    metrics.observe(200, 0.01, [1, 1, 1, 1], [1, 1])
+    samples = shown(metrics)
+    assert samples["modelport_joined_requests_count",] == 2
+    assert samples["modelport_joined_requests_sum",] == 4
+    assert samples["modelport_joined_requests_bucket", "1.0"] == 1
+    assert samples["modelport_joined_rows_sum",] == 701
+
+
+def test_depths_are_summed_over_what_each_process_wrote_last(descriptor: int) -> None:
+    first, second = Metrics(descriptor, 0, 2), Metrics(descriptor, 1, 2)
+    first.depth = lambda: (1, 5)
+    second.depth = lambda: (2, 7)
+    second.publish_depth()
+    samples = shown(first)
+    assert (samples["modelport_queue",], samples["modelport_open_requests",]) == (3, 12)
+
+
+def test_workers_are_shown_with_their_memory_and_restarts(descriptor: int) -> None:
+    metrics = Metrics(descriptor, 0, 2)
+    metrics.restarts = lambda: 4
+    metrics.workers = lambda: [WorkerGauge(1, 100), WorkerGauge(7, resident_memory(os.getpid()))]
+    samples = shown(metrics)
+    assert samples["modelport_worker_restarts_total",] == 4
+    assert samples["modelport_worker_memory_bytes", "1"] == 100
+    assert samples["modelport_worker_memory_bytes", "7"] > 1 << 20
+
+
+def test_a_process_that_is_gone_has_no_memory() -> None:
+    assert resident_memory(2**22 + 1) == 0

@@ -1,0 +1,359 @@
+"""What is answered where, over real sockets on both sides: HTTP in front, a scripted worker behind."""
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+import modelport_runtime
+from modelport.serving import exposition, http
+from modelport.serving.access_log import AccessLog
+from modelport.serving.http import HttpServer, Limits, Request
+from modelport.serving.metrics import Metrics, shared_memory
+from modelport.serving.routes import Routes
+from modelport.workers.pool import Pool
+from modelport_runtime import wire
+from tests.modelport.workers.peer import Peer
+
+
+class Client:
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.reader: asyncio.StreamReader | None = None
+        self.writer: asyncio.StreamWriter | None = None
+
+    async def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> None:
+        if self.writer is None:
+            self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self._port)
+        named = {"host": "x", "content-length": str(len(body)), **headers}
+        lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in named.items())
+        self.writer.write(f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode() + body)
+
+    async def answer(self, head_only: bool = False) -> tuple[int, Any, dict[str, str]]:
+        assert self.reader is not None
+        head = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)).decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in head[1:] if line)
+        body = b"" if head_only else await self.reader.readexactly(int(headers["content-length"]))
+        if headers["content-type"] == "application/json" and body.strip():
+            return int(head[0].split()[1]), json.loads(body), headers
+        return int(head[0].split()[1]), body, headers
+
+    async def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, Any, dict[str, str]]:
+        await self.send(method, path, body, **headers)
+        return await self.answer(head_only=method == "HEAD")
+
+
+class Bench:
+    def __init__(self, folder: Path, api_key: str | None, tracebacks: bool, max_queue: int) -> None:
+        self.folder = folder
+        self.overrun: list[int] = []
+        self.pool = Pool(
+            timeout=20,
+            max_queue=max_queue,
+            retry_user_code=False,
+            on_answer=lambda id: None,
+            on_overrun=self.overrun.append,
+        )
+        self.descriptor = shared_memory(1)
+        self.metrics = Metrics(self.descriptor, 0, 1)
+        self.log = AccessLog("off")
+        self.requests: list[Request] = []
+        routes = Routes(self.pool, self.metrics, self.log, api_key=api_key, tracebacks=tracebacks)
+
+        def application(request: Request) -> None:
+            self.requests.append(request)
+            routes(request)
+
+        self.server = HttpServer(application, Limits(1 << 20, 1 << 24), lambda status: None)
+        self.clients: list[Client] = []
+        self.peers: list[Peer] = []
+
+    async def listen(self) -> None:
+        import socket
+
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        await self.server.listen(self.sock, None)
+
+    def client(self) -> Client:
+        self.clients.append(Client(self.sock.getsockname()[1]))
+        return self.clients[-1]
+
+    async def worker(self) -> Peer:
+        self.peers.append(await Peer(len(self.peers) + 1, self.folder).listen())
+        await self.pool.update([peer.address for peer in self.peers])
+        return self.peers[-1]
+
+    async def close(self) -> None:
+        for client in self.clients:
+            if client.writer is not None:
+                client.writer.close()
+        await self.server.drain(1)
+        self.pool.close()
+        for peer in self.peers:
+            await peer.die()
+        await asyncio.sleep(0.02)
+        os.close(self.descriptor)
+
+
+Test = Callable[[Bench], Awaitable[None]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., None]:
+    def with_bench(
+        test: Test, api_key: str | None = None, tracebacks: bool = False, max_queue: int = 100, folder: Path = tmp_path
+    ) -> None:
+        async def main() -> None:
+            bench = Bench(folder, api_key, tracebacks, max_queue)
+            await bench.listen()
+            try:
+                await asyncio.wait_for(test(bench), 20)
+            finally:
+                await bench.close()
+
+        uvloop.run(main())
+
+    return with_bench
+
+
+JSON = {"content_type": "application/json"}
+
+
+def test_unknown_paths_and_methods_say_what_there_is(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        client = bench.client()
+        status, body, _ = await client.ask("GET", "/nowhere")
+        assert (status, body["error_code"]) == (404, "NOT_FOUND")
+        assert "/invocations" in body["message"]
+        for method, path, allowed in (
+            ("GET", "/invocations", "POST"),
+            ("POST", "/ping", "GET, HEAD"),
+            ("DELETE", "/health", "GET, HEAD"),
+            ("POST", "/version", "GET"),
+            ("PUT", "/metrics", "GET"),
+        ):
+            status, body, headers = await client.ask(method, path)
+            assert (status, body["error_code"], headers["allow"]) == (405, "METHOD_NOT_ALLOWED", allowed)
+
+    run(test)
+
+
+def test_readiness_follows_the_workers(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        client = bench.client()
+        for path in ("/ping", "/health"):
+            status, body, headers = await client.ask("GET", path)
+            assert (status, body["error_code"], headers["retry-after"]) == (503, "NOT_READY", "1")
+        await bench.worker()
+        for path in ("/ping", "/health", "/ping?full=1"):
+            assert (await client.ask("GET", path))[:2] == (200, b"\n")
+            assert (await client.ask("HEAD", path))[0] == 200
+
+    run(test)
+
+
+def test_the_version_is_mlflow_s_and_a_header_tells_ours(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        status, body, headers = await bench.client().ask("GET", "/version")
+        assert (status, headers["content-type"]) == (200, "text/plain; charset=utf-8")
+        assert body.decode().split(".")[0] == "3"
+        assert headers["x-modelport-version"] == modelport_runtime.__version__
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content"),
+    [
+        ("application/json", "json"),
+        ("Application/JSON; charset=UTF-8", "json"),
+        ('application/json;charset="utf-8"; format=pandas-split', "json"),
+        ("text/csv", "csv"),
+        ("application/csv; charset=utf8", "csv"),
+    ],
+)
+def test_the_carrier_and_the_body_reach_the_worker_as_they_came(run: Any, content_type: str, content: str) -> None:
+    async def test(bench: Bench) -> None:
+        peer, client = await bench.worker(), bench.client()
+        await client.send("POST", "/invocations", b"\x00 any bytes", content_type=content_type)
+        sent = await peer.next(wire.INFER)
+        assert (json.loads(sent.head), sent.body) == ({"content": content, "policy": "lenient"}, b"\x00 any bytes")
+        peer.result(sent.id, b'{"predictions":[1]}')
+        assert (await client.answer())[:2] == (200, {"predictions": [1]})
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"content_type": ""},
+        {"content_type": "application/xml"},
+        {"content_type": "application/json; charset=latin-1"},
+        {"content_type": "multipart/form-data; boundary=x"},
+        {"content_type": "application/json", "content_encoding": "gzip"},
+    ],
+)
+def test_a_body_nobody_can_read_is_refused_before_the_worker(run: Any, headers: dict[str, str]) -> None:
+    async def test(bench: Bench) -> None:
+        peer, client = await bench.worker(), bench.client()
+        for _ in range(2):
+            status, body, _ = await client.ask("POST", "/invocations", b"x", **headers)
+            assert (status, body["error_code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+        assert peer.inbox.empty()
+
+    run(test)
+
+
+def test_a_key_is_wanted_everywhere_but_for_readiness(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.worker()
+        client = bench.client()
+        for given in (
+            {},
+            {"authorization": "Bearer wrong"},
+            {"authorization": "secret"},
+            {"authorization": "Basic secret"},
+        ):
+            for method, path in (("POST", "/invocations"), ("GET", "/version"), ("GET", "/metrics")):
+                status, body, headers = await client.ask(method, path, **given)
+                assert (status, body["error_code"]) == (401, "UNAUTHENTICATED")
+                assert headers["www-authenticate"] == "Bearer"
+        assert (await client.ask("GET", "/ping"))[0] == 200
+        assert (await client.ask("GET", "/version", authorization="Bearer secret"))[0] == 200
+
+    run(test, api_key="secret")
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("BAD_REQUEST", 400),
+        ("INVALID_PARAMETER_VALUE", 400),
+        ("UNSUPPORTED_MEDIA_TYPE", 415),
+        ("RESOURCE_DOES_NOT_EXIST", 404),
+        ("NOT_IMPLEMENTED", 501),
+        ("INTERNAL_ERROR", 500),
+        ("NEVER_HEARD_OF", 500),
+    ],
+)
+@pytest.mark.parametrize("tracebacks", [False, True])
+def test_an_error_has_its_status_and_tells_the_traceback_only_when_asked(
+    run: Any, code: str, status: int, tracebacks: bool
+) -> None:
+    error = {
+        "code": code,
+        "message": "no",
+        "hint": "do this",
+        "details": [{"column": "a"}],
+        "traceback": "Traceback ...",
+    }
+
+    async def test(bench: Bench) -> None:
+        peer, client = await bench.worker(), bench.client()
+        await client.send("POST", "/invocations", b"x", **JSON)
+        peer.say(wire.ERROR, (await peer.next(wire.INFER)).id, {"rows": 0, "phases": None, "error": error})
+        found, body, _ = await client.answer()
+        assert found == status
+        expected = {"error_code": code, "message": "no", "details": [{"column": "a"}], "hint": "do this"}
+        assert body == ({**expected, "stack_trace": "Traceback ..."} if tracebacks else expected)
+
+    run(test, tracebacks=tracebacks)
+
+
+def test_a_full_queue_is_answered_with_when_to_come_back(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        first, second = bench.client(), bench.client()
+        await first.send("POST", "/invocations", b"x", **JSON)
+        await asyncio.sleep(0.05)
+        status, body, headers = await second.ask("POST", "/invocations", b"x", **JSON)
+        assert (status, body["error_code"], headers["retry-after"]) == (429, "REQUEST_LIMIT_EXCEEDED", "1")
+        peer = await bench.worker()
+        peer.result((await peer.next(wire.INFER)).id, b"{}")
+        assert (await first.answer())[0] == 200
+
+    run(test, max_queue=1)
+
+
+def test_a_client_that_leaves_takes_its_request_back(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer, client = await bench.worker(), bench.client()
+        await client.send("POST", "/invocations", b"x", **JSON)
+        sent = await peer.next(wire.INFER)
+        assert client.writer is not None
+        client.writer.close()
+        assert (await peer.next(wire.CANCEL)).id == sent.id
+        assert (bench.pool.open, bench.server.buffered) == (0, 0)
+
+    run(test)
+
+
+def test_an_answered_request_holds_nothing_that_holds_its_body(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer, client = await bench.worker(), bench.client()
+        await client.send("POST", "/invocations", b"x", **JSON)
+        peer.result((await peer.next(wire.INFER)).id, b"{}")
+        await client.answer()
+        assert [request.on_disconnect for request in bench.requests] == [None]
+
+    run(test)
+
+
+def test_answers_are_counted_by_route_and_status(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer, client = await bench.worker(), bench.client()
+        await client.send("POST", "/invocations", b"x", **JSON)
+        sent = await peer.next(wire.INFER)
+        peer.say(wire.RESULT, sent.id, {"rows": 3, "phases": [1, 2, 3, 4], "joined": [2, 5]}, b"{}")
+        await client.answer()
+        await client.ask("POST", "/invocations", b"x")
+        await client.ask("GET", "/no/such/path")
+        status, text, headers = await client.ask("GET", "/metrics")
+        assert (status, headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+        lines = exposition.text(bench.metrics).decode().splitlines()
+        for line in (
+            'modelport_requests_total{route="/invocations",status="200"} 1.0',
+            'modelport_requests_total{route="/invocations",status="415"} 1.0',
+            'modelport_requests_total{route="other",status="404"} 1.0',
+            'modelport_requests_total{route="/metrics",status="200"} 1.0',
+            "modelport_joined_rows_sum 5.0",
+            "modelport_open_requests 0.0",
+        ):
+            assert line in lines
+        assert b"modelport_joined_requests_sum 2.0" in text
+
+    run(test)
+
+
+def test_requests_read_whole_before_one_that_is_refused_are_answered(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer, client = await bench.worker(), bench.client()
+        await client.send("POST", "/invocations", b"x", **JSON)
+        await client.send("GET", "/ping")
+        await client.send("GET", "/version", too_large="x" * (http.MAX_HEAD + 1))
+        peer.result((await peer.next(wire.INFER)).id, b"{}")
+        assert (await client.answer())[:2] == (200, {})
+        status, body, headers = await client.answer()
+        assert (status, body, headers["connection"]) == (200, b"\n", "close")
+        assert client.reader is not None
+        assert await client.reader.read() == b""
+
+    run(test)
+
+
+def test_a_route_that_fails_is_answered_and_the_connection_goes_on(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(bench: Bench) -> None:
+        monkeypatch.setattr(bench.pool, "submit", None)
+        client = bench.client()
+        status, body, _ = await client.ask("POST", "/invocations", b"x", **JSON)
+        assert (status, body["error_code"]) == (500, "INTERNAL_ERROR")
+        assert (await client.ask("GET", "/version"))[0] == 200
+        assert bench.server.buffered == 0
+
+    run(test)
