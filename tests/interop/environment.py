@@ -35,8 +35,8 @@ def python_of(mlflow: str) -> Path:
 
 
 BESIDE_MLFLOW_3 = (
-    *("artifacts", "chat", "forest", "free", "from_code", "logistic", "mlflow_2_1", "mlflow_2_6", "onnx_dense"),
-    *("optional", "outputs", "params", "text", "typed_bytes", "typed_texts"),
+    *("artifacts", "chat", "free", "from_code", "logistic", "mlflow_2_1", "mlflow_2_6"),
+    *("optional", "outputs", "params", "typed_bytes", "typed_texts"),
 )
 """Where it could matter that MLflow is importable beside the model: its own loaders then do part of the work."""
 

@@ -13,10 +13,12 @@ from tests.interop.case import Case, read_cases
 from tests.interop.comparison import difference, mismatch, parsed
 from tests.interop.environment import ENVIRONMENTS, HERE
 
+pytestmark = pytest.mark.timeout(600)  # the first test saves the models and asks everybody
+
 CASES = read_cases()
 ASKED = [(case, name) for name, environment in ENVIRONMENTS.items() for case in CASES if environment.asks(case.model)]
 DIVERGENCES = json.loads((HERE / "divergences.json").read_text())
-DIFFERING = {"without-mlflow": 118, "mlflow-3": 82, "mlflow-2": 102}
+DIFFERING = {"without-mlflow": 123, "mlflow-3": 73, "mlflow-2": 106}
 
 
 @cache

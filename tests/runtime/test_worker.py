@@ -305,6 +305,11 @@ def test_a_request_nobody_waits_for_is_never_begun(bench: Bench, model: Model, h
     else:
         other.sock.close()
     assert_next_is_free(bench, peer, model)
+    if (
+        how == "cancelled" and model is library_model
+    ):  # it hears of it between two predictions, and says that it is well
+        message = other.expect(wire.ERROR)
+        assert (message.id, json.loads(message.head)["error"]["code"]) == (2, "CANCELLED")
 
 
 def test_a_request_whose_time_is_over_is_never_begun(bench: Bench) -> None:
@@ -338,7 +343,7 @@ def test_user_code_runs_on_as_many_threads_as_allowed(bench: Bench) -> None:
     assert not bench.began("c")
     bench.let_go("b", "c")
     assert peer.result() == (2, ["b"])
-    peer.begun(model, 3)
+    assert peer.started() == [3]
     assert peer.result() == (3, ["c"])
     bench.let_go("a")
     assert peer.result() == (1, ["a"])

@@ -114,7 +114,10 @@ def _specs_by_position(frame: Any, schema: Schema) -> Dict[int, Union[ColSpec, T
     declared = {spec.name: spec for spec in schema.specs}
     for position, label in enumerate(frame.columns):
         if label in positions and label in declared:
-            raise InvalidInput(f"Invalid input. Column {label!r} is given twice.")
+            raise SchemaMismatch(
+                f"Invalid input. Column {label!r} is given twice.",
+                details=[{"column": label, "expected": "once", "found": "twice"}],
+            )
         positions[label] = position
     return {positions[name]: spec for name, spec in declared.items() if name in positions}
 
@@ -270,13 +273,25 @@ def _leaves(items: List[Any], name: str, strict: bool) -> Any:
     import numpy as np
 
     kinds = set(map(type, items))
+    if name == "double" and kinds <= {int, float, str} and kinds != {float}:
+        return [_double(item, strict) for item in items]
     if name == "double":
-        return [float(item) if type(item) is int else item for item in items] if int in kinds else items
+        return [float(item) if type(item) is int else item for item in items]
     if items and ((name == "integer" and kinds == {int}) or (name == "float" and kinds <= {int, float, type(None)})):
         return scalars.convert(np.array(items, dtype=object), name, strict=True)
     if name in ("datetime", "binary"):
         return [item if item is None else _leaf(item, name, strict) for item in items]
     return items
+
+
+def _double(item: Any, strict: bool) -> Any:
+    """An integer, and leniently the text of a number, as a double; other text as it is."""
+    if isinstance(item, str) and strict:
+        return item
+    try:
+        return float(item)
+    except ValueError:
+        return item
 
 
 def _leaf(value: Any, name: str, strict: bool) -> Any:

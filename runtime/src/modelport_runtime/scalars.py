@@ -264,11 +264,16 @@ def texts(value: Any) -> Any:
     """What stands under ``inputs`` for a text column, as an array of text: numbers are written out, null stays None."""
     import numpy as np
 
-    array = natural(value)
+    array = np.array(value, dtype=object) if _of_numbers(value) else natural(value)
     if array.dtype.kind != "O":
         return array.astype(str)
     items = [None if item is None else str(item) for item in array.ravel().tolist()]
     return _array_of(items, object, array.shape) if None in items else np.array(items, dtype=str).reshape(array.shape)
+
+
+def _of_numbers(value: Any) -> bool:
+    """Whether this is a list of integers and fractions, each to be written as it came: ``1`` is not ``1.0``."""
+    return isinstance(value, list) and set(map(type, value)) == {int, float}
 
 
 def tensor(value: Any, dtype: str, strict: bool) -> Any:

@@ -14,10 +14,11 @@ from modelport_runtime import batching, decoding
 from modelport_runtime.blocks import Block, reader_for
 from modelport_runtime.encoding import encode_predictions
 from modelport_runtime.enforcement import enforce
-from modelport_runtime.errors import InvalidInput, ModelFailed, ModelportError
+from modelport_runtime.errors import InvalidInput, ModelFailed, ModelportError, SchemaMismatch
 from modelport_runtime.params import enforce_params
 from modelport_runtime.policy import LENIENT, POLICIES, Policy
 from modelport_runtime.pyfunc import PyFuncModel
+from modelport_runtime.schema import Array, Map, Object
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,8 @@ class Scorer:
         self._params = signature.params if signature is not None else None
         self._param_names = tuple(spec.name for spec in self._params or ())
         self._reader = None if self._from_type_hint else reader_for(self._schema)
+        columns = self._schema.columns if self._schema is not None else ()
+        self._nested = {spec.name for spec in columns if isinstance(spec.type, (Array, Object, Map))}
         self.joins = self._predictor.row_wise
         """Whether rows of several requests may share one predict call."""
         self._joining_again_at = 0.0
@@ -111,7 +114,7 @@ class Scorer:
 
     def _prepare(self, request: Request, started: float) -> _Prepared:
         if request.content == "csv":
-            data = self._fitting(decoding.read_csv(request.body, self._schema, request.policy), request)
+            data = self._fitting(decoding.read_csv(request.body, self._schema, request.policy), request, parsed=True)
             return _Prepared(request, data, self._checked(None), False, started)
         if self._reader is not None and not request.policy.strict:
             payload = decoding.read_json(request.body, self._param_names, exact=False)
@@ -121,12 +124,21 @@ class Scorer:
         payload = decoding.read_json(request.body, self._param_names)
         data = decoding.to_data(payload, self._schema, request.policy, self._from_type_hint)
         if not self._from_type_hint:
-            data = self._fitting(data, request)
-        return _Prepared(request, data, self._checked(payload.params), payload.unwrapped, started)
+            data = self._fitting(data, request, parsed=not payload.unwrapped)
+        params = payload.params if payload.params is not None or not payload.unwrapped else {}
+        return _Prepared(request, data, self._checked(params), payload.unwrapped, started)
 
-    def _fitting(self, data: Any, request: Request) -> Any:
-        """The data against the signature, if there is one."""
-        return data if self._schema is None else enforce(data, self._schema, request.policy)
+    def _fitting(self, data: Any, request: Request, parsed: bool) -> Any:
+        """The data against the signature, if there is one; ``parsed``: it was read with the signature in view."""
+        if self._schema is None:
+            return data
+        try:
+            return enforce(data, self._schema, request.policy)
+        except SchemaMismatch as error:
+            wrong = (detail for detail in error.details if detail.get("found") != "missing" or "path" in detail)
+            if parsed and any(detail.get("column") in self._nested for detail in wrong):
+                error.code = InvalidInput.code  # MLflow's server holds nested values against the signature as it parses
+            raise
 
     def _checked(self, params: Any) -> Optional[Dict[str, Any]]:
         """The parameters against their schema; None where neither are there, as MLflow has it."""

@@ -169,7 +169,10 @@ class Worker:
         model = pyfunc.load(settings["model_path"], settings["mlmodel"], settings["model_config"])
         scorer = Scorer(model)
         loaded = time.perf_counter()
-        note = scorer.warm_up(model.metadata.serving_example())
+        try:
+            note = scorer.warm_up(model.metadata.serving_example())
+        except ModelNotLoadable as error:  # an example that is missing or spoilt keeps no model from serving
+            note = error.message
         self._max_body = settings["max_body"]
         self._max_threads = settings["threads"]
         if scorer.user_code:
@@ -230,9 +233,11 @@ class Worker:
                     self._waiting.pop((connection, message.id), None)
                 with connection.lock:
                     connection.channel.forget(message.id)
+                if self._threads is None:  # between two batches: a request of this id was answered, or never will be
+                    self._answer(connection, Answer(message.id, ModelportError("cancelled", code="CANCELLED")))
             elif message.kind == wire.STOP:
                 self._stopping = True
-        if connection.channel.outgoing:  # credit
+        if connection.channel.outgoing:  # credit, and what was cancelled
             self._flush(connection)
 
     def _queue(self, connection: Connection, message: wire.Message) -> None:

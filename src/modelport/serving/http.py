@@ -17,6 +17,7 @@ import socket
 import ssl
 import struct
 import time
+import urllib.parse
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -78,7 +79,10 @@ class Request:
     ) -> None:
         self._connection = connection
         self.method = method
-        self.path, _, self.query = target.partition(b"?")
+        path, _, self.query = target.partition(b"?")
+        if b"%" in path:
+            path = urllib.parse.unquote_to_bytes(path)
+        self.path = path.rstrip(b"/") or b"/"
         self.headers = headers
         """Names in lower case; of a repeated header the last."""
         self.body = body

@@ -105,6 +105,13 @@ class Link(asyncio.Protocol):
             self._channel.send(wire.CANCEL, call.id)
             self._plan_flush()
 
+    def abandon(self, call: Call) -> None:
+        """Nobody wants the answer, but an answer there is: a library's worker says what it dropped before it began."""
+        if not self.address.user_code and call.id in self.calls:
+            self._channel.forget(call.id)
+            self._channel.send(wire.CANCEL, call.id)
+            self._plan_flush()
+
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
@@ -209,15 +216,16 @@ class Pool:
         """Nobody waits for this call any more."""
         if call.id not in self._open:
             return
-        link = call.link
-        if call.started and link is not None and link.address.user_code:  # it stays open: should it never end, its deadline still has the worker replaced
+        if call.started and call.link is not None:
+            # It stays open until the worker says more: should it hang, the deadline still has the worker replaced.
             call.abandoned = True
+            call.link.abandon(call)
             return
         del self._open[call.id]
-        if link is None:
+        if call.link is None:
             self._queue.remove(call)
         else:
-            link.cancel(call)
+            call.link.cancel(call)
             self._feed()
 
     def finish(self, call: Call) -> None:
@@ -313,7 +321,9 @@ class Pool:
         for call in reversed(calls):
             call.link = None
             call.started = False
-            if call.id in self._open:
+            if call.abandoned:
+                self._open.pop(call.id, None)
+            elif call.id in self._open:
                 self._queue.appendleft(call)
         self._feed()
 

@@ -289,6 +289,8 @@ def test_a_client_that_leaves_takes_its_request_back(run: Any) -> None:
         assert client.writer is not None
         client.writer.close()
         assert (await peer.next(wire.CANCEL)).id == sent.id
+        peer.say(wire.ERROR, sent.id, {"error": {"code": "CANCELLED"}})
+        await asyncio.sleep(0.05)
         assert (bench.pool.open, bench.server.buffered) == (0, 0)
 
     run(test)

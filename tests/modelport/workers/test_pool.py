@@ -456,13 +456,15 @@ def test_a_call_past_its_deadline_costs_its_worker_but_not_its_neighbours(run: A
     run(test, timeout=1.5)
 
 
-def test_a_hanging_call_whose_client_left_still_costs_its_worker(run: Any) -> None:
+@pytest.mark.parametrize("user_code", [True, False])
+def test_a_hanging_call_whose_client_left_still_costs_its_worker(run: Any, user_code: bool) -> None:
     async def test(bench: Bench) -> None:
-        peer = await bench.add(user_code=True)
+        peer = await bench.add(user_code)
         call, done = bench.ask()
         await peer.next(wire.INFER)
-        peer.begin(call.id)
-        await settled()
+        if user_code:
+            peer.begin(call.id)
+            await settled()
         bench.pool.cancel(call)
         await asyncio.sleep(0.5)
         assert (bench.overrun, done.done(), bench.pool.open) == ([peer.address.id], False, 0)
@@ -470,12 +472,47 @@ def test_a_hanging_call_whose_client_left_still_costs_its_worker(run: Any) -> No
     run(test, timeout=0.3)
 
 
+def test_a_library_s_worker_says_what_it_dropped_and_is_not_taken_for_stuck(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        asked = [bench.ask(body) for body in (b"small", bytes(5 << 20))]
+        for call, _ in asked:
+            bench.pool.cancel(call)
+        assert bench.pool.open == 2
+        for _ in asked:
+            while (message := await asyncio.wait_for(peer.inbox.get(), 5)).kind != wire.CANCEL:
+                pass
+            peer.say(wire.ERROR, message.id, {"error": {"code": "CANCELLED"}})
+        await settled()
+        assert bench.pool.open == 0
+        await asyncio.sleep(0.6)
+        assert (bench.overrun, bench.pool.ready) == ([], True)
+        assert not any(done.done() for _, done in asked)
+
+    run(test, timeout=0.5)
+
+
+def test_a_cancelled_call_is_not_given_to_another_worker(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        first = await bench.add()
+        call, done = bench.ask()
+        await first.next(wire.INFER)
+        bench.pool.cancel(call)
+        second = await bench.add()
+        await bench.list(second)
+        await settled()
+        assert second.inbox.empty()
+        assert (bench.pool.open, done.done()) == (0, False)
+
+    run(test)
+
+
 def test_a_cancelled_call_is_taken_back_wherever_it_is(run: Any) -> None:
     async def test(bench: Bench) -> None:
         queued, queued_done = bench.ask()
         bench.pool.cancel(queued)
         assert (bench.pool.open, bench.pool.waiting) == (0, 0)
-        peer = await bench.add()
+        peer = await bench.add(user_code=True)
         given, given_done = bench.ask(bytes(5 << 20))
         bench.pool.cancel(given)
         bench.pool.cancel(given)
@@ -495,7 +532,7 @@ def test_a_cancelled_call_is_taken_back_wherever_it_is(run: Any) -> None:
 
 def test_a_cancelled_call_makes_room_for_a_waiting_one(run: Any) -> None:
     async def test(bench: Bench) -> None:
-        peer = await bench.add()
+        peer = await bench.add(user_code=True)
         asked = [bench.ask()[0] for _ in range(WINDOW + 1)]
         await settled()
         bench.pool.cancel(asked[5])

@@ -41,9 +41,10 @@ def load(model: Model, config: Dict[str, Any]) -> Predictor:
     from_code = "model_code_path" in entry
     if not from_code:
         _check_python(entry.get("python_version"))
-    if not standin.install():
-        # Its classes bring behaviour of their own (chat models, tracing), so mlflow calls them itself.
-        return generic.load(model, config)
+    if not standin.install() and from_code:
+        return generic.load(
+            model, config
+        )  # the code's set_model is mlflow's own, which keeps what it is given to itself
     try:
         python_model = _run_code(model, config) if from_code else _unpickle(model)
     except (ImportError, AttributeError) as error:
