@@ -1,7 +1,6 @@
 """Composition root of `modelport serve`: reads the model, starts workers and scoring processes, ends them in order."""
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
@@ -20,7 +19,7 @@ from modelport.errors import CannotStart
 from modelport.model import location, mlmodel
 from modelport.serving.http import refuse_new_connections
 from modelport.serving.metrics import shared_memory
-from modelport.serving.process import Scoring, ScoringSettings, child_message, table_message
+from modelport.serving.process import Scoring, ScoringSettings, child_message, table_message, tls_context
 from modelport.settings import ServeSettings
 from modelport.workers import bundle
 from modelport.workers.process import WorkerAddress, WorkerSet, WorkerSpec
@@ -93,27 +92,27 @@ async def _serve(
         doors = _OneProcess(settings, listener)
     else:
         doors = _SeveralProcesses(settings, listener)
-    workers = WorkerSet(spec, settings.workers, run_folder, doors.publish)
+    workers = WorkerSet(spec, settings.workers, run_folder, doors.publish, settings.timeout)
     log.info("loading %s with %s", settings.model_uri, spec.python)
     doors.workers = workers
     try:
         facts = await _unless(stopping, workers.start())
         if facts is None:
             return
-        await doors.open()
-        address = f"{'https' if settings.ssl_certfile else 'http'}://{settings.host}:{listener.getsockname()[1]}"
-        log.info(
-            "serving %s at %s: ready after %.1f s (%d x Python %s; model loaded in %.1f s)",
-            settings.model_uri,
-            address,
-            time.monotonic() - began,
-            settings.workers,
-            facts["python"],
-            facts["load_seconds"],
-        )
-        if facts["warm_up_note"]:
-            log.info("no warm-up: %s", facts["warm_up_note"])
-        await stopping.wait()
+        if await _unless(stopping, doors.open()):
+            address = f"{'https' if settings.ssl_certfile else 'http'}://{settings.host}:{listener.getsockname()[1]}"
+            log.info(
+                "serving %s at %s: ready after %.1f s (%d x Python %s; model loaded in %.1f s)",
+                settings.model_uri,
+                address,
+                time.monotonic() - began,
+                settings.workers,
+                facts["python"],
+                facts["load_seconds"],
+            )
+            if facts["warm_up_note"]:
+                log.info("no warm-up: %s", facts["warm_up_note"])
+            await stopping.wait()
         log.info("stopping: answering what was asked")
         refuse_new_connections(listener)
         await doors.drain()
@@ -171,13 +170,14 @@ class _OneProcess:
 
     async def _update(self, earlier: asyncio.Task[None] | None, addresses: list[WorkerAddress]) -> None:
         if earlier is not None:
-            await earlier
+            await asyncio.wait({earlier})  # whatever became of it
         await self._scoring.update(addresses, self.workers.restarts)
 
-    async def open(self) -> None:
+    async def open(self) -> bool:
         if self._updates is not None:
             await self._updates
         await self._scoring.listen(self._listener)
+        return True
 
     async def drain(self) -> None:
         await self._scoring.drain()
@@ -203,10 +203,12 @@ class _SeveralProcesses:
         for writer in self._writers.values():
             writer.write(self._table)
 
-    async def open(self) -> None:
+    async def open(self) -> bool:
+        tls_context(self._settings)  # a certificate that cannot be used is told here, not by children that die of it
         ready = [asyncio.Event() for _ in range(self._count)]
         self._children = [asyncio.ensure_future(self._keep(row, event)) for row, event in enumerate(ready)]
         await asyncio.gather(*(event.wait() for event in ready))
+        return True
 
     async def drain(self) -> None:
         self._draining = True
@@ -219,7 +221,10 @@ class _SeveralProcesses:
         pause = 0.1
         while not self._draining:
             began = time.monotonic()
-            await self._run_child(row, ready)
+            try:
+                await self._run_child(row, ready)
+            except OSError as error:
+                log.error("scoring process %d cannot be started: %s", row, error)
             if self._draining:
                 return
             log.warning("scoring process %d ended: it is started again", row)
@@ -242,6 +247,8 @@ class _SeveralProcesses:
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         writer.write(child_message(self._settings, row, self._count) + self._table)
         self._writers[row] = writer
+        if self._draining:  # it was being started when the others were told
+            writer.write(b'{"drain": true}\n')
         try:
             while line := await reader.readline():
                 message = json.loads(line)
@@ -256,5 +263,8 @@ class _SeveralProcesses:
         finally:
             del self._writers[row]
             writer.close()
-            with contextlib.suppress(TimeoutError):
+            try:
                 await asyncio.wait_for(process.wait(), 5)
+            except TimeoutError:
+                process.kill()
+                await process.wait()

@@ -423,6 +423,20 @@ def test_told_to_stop_it_finishes_what_it_was_given(bench: Bench, model: Model) 
     assert bench.process.wait(10) == 0
 
 
+@KINDS
+def test_told_to_stop_it_sends_large_answers_whole(bench: Bench, model: Model) -> None:
+    bench.load(model(bench.folder))
+    peer = bench.connect()
+    peer.send(infer(1, "large"))
+    peer.begun(model, 1)
+    time.sleep(0.3)
+    bench.control.send((wire.STOP, 0))
+    time.sleep(0.3)
+    id, predictions = peer.result()
+    assert (id, len(predictions)) == (1, 80)
+    assert bench.process.wait(10) == 0
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_a_launcher_that_is_gone_ends_the_worker_at_once(bench: Bench, busy: bool) -> None:
     bench.load(user_code_model(bench.folder))

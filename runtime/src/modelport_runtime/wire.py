@@ -112,6 +112,11 @@ class Channel:
         self._sending.pop(id, None)
         self._receiving.pop(id, None)
 
+    @property
+    def idle(self) -> bool:
+        """Whether all that was sent has left whole."""
+        return not self.outgoing and not self._sending
+
     def take(self) -> bytes:
         """All bytes that may be written now, in one piece."""
         out = self.outgoing

@@ -93,6 +93,12 @@ class Connection:
             self._unsent = self._unsent[sent:]
             return self.closed or not self._unsent
 
+    @property
+    def idle(self) -> bool:
+        """Whether every answer has left whole, as far as anybody takes it."""
+        with self.lock:
+            return self.closed or (not self._unsent and self.channel.idle)
+
 
 class Worker:
     """Accepts connections, queues requests, has them scored, answers. ``run`` returns when it was told to stop."""
@@ -372,14 +378,18 @@ class Worker:
     # -- end -----------------------------------------------------------------------------------------------------------
 
     def _finish(self) -> None:
-        """Give what is left to write a moment, then let the connections close."""
-        connections = [key.data for key in self._selector.get_map().values() if key.data is not None]
+        """Give what is left to write a moment (large answers wait for credit), then let the connections close."""
+        self._selector.unregister(self._listener)
+        self._selector.unregister(self._control.sock)
         until = time.monotonic() + 5
         while time.monotonic() < until:
-            unsent = [connection for connection in connections if not connection.flush()]
-            if not unsent:
+            connections = [key.data for key in self._selector.get_map().values() if key.data is not None]
+            for connection in connections:
+                self._flush(connection)
+            if all(connection.idle for connection in connections):
                 return
-            time.sleep(0.01)
+            for key, events in self._selector.select(0.01):
+                self._handle(key, events)
 
 
 def _load_error(error: Exception) -> Dict[str, Any]:

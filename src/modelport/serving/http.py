@@ -128,6 +128,8 @@ class Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._chunks: list[bytes] = []
         self._idle_since = server.loop.time()
+        self._unread = 0
+        self._unread_since = 0.0
 
     # -- transport -----------------------------------------------------------------------------------------------------
 
@@ -355,7 +357,14 @@ class Connection(asyncio.Protocol):
         return self._active is None and not self._in_message and not self._lingering
 
     def check(self, now: float) -> None:
-        """Called about once a second: end what drips or idles."""
+        """Called about once a second: end what drips or idles, and who does not read its answer."""
+        transport = self._transport
+        unread = transport.get_write_buffer_size() if transport is not None else 0
+        if transport is not None and unread and unread == self._unread:
+            if now - self._unread_since > KEEP_ALIVE:
+                transport.abort()
+            return
+        self._unread, self._unread_since = unread, now
         if self._since:
             if now - self._since < DRIP_WINDOW:
                 return

@@ -80,7 +80,7 @@ class Scoring:
 
     async def listen(self, sock: socket.socket) -> None:
         """Accept connections from now on."""
-        await self._http.listen(sock, _tls(self._settings))
+        await self._http.listen(sock, tls_context(self._settings))
         if self._processes > 1:
             self._show_depth()
 
@@ -103,7 +103,8 @@ class Scoring:
         self._access_log.close()
 
 
-def _tls(settings: ScoringSettings) -> ssl.SSLContext | None:
+def tls_context(settings: ScoringSettings) -> ssl.SSLContext | None:
+    """What `--ssl-certfile` and `--ssl-keyfile` ask for. Raises CannotStart where they cannot be used."""
     if settings.ssl_certfile is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -171,12 +171,19 @@ class WorkerSet:
     """Keeps ``count`` workers of one model running: replaces those that die or run past a deadline."""
 
     def __init__(
-        self, spec: WorkerSpec, count: int, run_folder: Path, on_change: Callable[[list[WorkerAddress]], None]
+        self,
+        spec: WorkerSpec,
+        count: int,
+        run_folder: Path,
+        on_change: Callable[[list[WorkerAddress]], None],
+        timeout: float,
     ) -> None:
         self._spec = spec
         self._slots = [_Slot() for _ in range(count)]
         self._run_folder = run_folder
         self._on_change = on_change
+        self._timeout = timeout
+        """Seconds after which nothing that a worker began is waited for any more."""
         self._next_id = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.restarts = 0
@@ -278,7 +285,7 @@ class WorkerSet:
 
     async def _retire(self, worker: WorkerProcess) -> None:
         try:
-            await worker.stop(STOP_GRACE)
+            await worker.stop(self._timeout + STOP_GRACE)
         except asyncio.CancelledError:  # we are stopping: it must not outlive us
             await worker.stop(0)
             raise

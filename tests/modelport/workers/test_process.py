@@ -83,7 +83,7 @@ class Bench:
             sys_path=["/some/where"],
         )
         self.tables: list[list[WorkerAddress]] = []
-        self.set = WorkerSet(self.spec, count, self.run_folder, self.tables.append)
+        self.set = WorkerSet(self.spec, count, self.run_folder, self.tables.append, timeout=0.0)
 
     def pids(self) -> list[int]:
         """Processes of all starts so far, in their order."""
