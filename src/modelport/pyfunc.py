@@ -13,7 +13,7 @@ from modelport.errors import CannotStart
 from modelport.model import location, mlmodel
 from modelport.settings import DEFAULT_HOST, DEFAULT_PORT, ServeSettings
 from modelport_runtime import pyfunc
-from modelport_runtime.model_config import read_yaml
+from modelport_runtime.mlflow_names.model_config import read_yaml
 
 __all__ = ["PyFuncModel", "load_model"]
 

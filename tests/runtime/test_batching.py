@@ -6,7 +6,7 @@ import pytest
 
 from modelport_runtime import batching
 from modelport_runtime.batching import CannotSplit, join, joining_key, row_count, same_predictions, split
-from modelport_runtime.blocks import BlockReader
+from modelport_runtime.payload.blocks import BlockReader
 from modelport_runtime.schema import ColSpec, Scalar, Schema
 
 np = pytest.importorskip("numpy")

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from modelport_runtime import pyfunc, standin
+from modelport_runtime import pyfunc
 from modelport_runtime.errors import InvalidInput, ModelNotLoadable, SchemaMismatch
+from modelport_runtime.mlflow_names import standin
 from modelport_runtime.pyfunc import merged_config
 
 LOADER = """

@@ -6,8 +6,8 @@ request sent cannot change how another's values are read.
 
 from typing import Any, Dict, Hashable, List, Optional, Sequence, Tuple
 
-from modelport_runtime.blocks import Block
-from modelport_runtime.blocks import join as join_blocks
+from modelport_runtime.payload.blocks import Block
+from modelport_runtime.payload.blocks import join as join_blocks
 
 MAX_JOINED_ROWS = 8192
 """Rows of one joined prediction: enough to spread its fixed cost, small enough to keep the others' wait short."""

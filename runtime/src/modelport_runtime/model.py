@@ -153,7 +153,7 @@ def _typed_example(data: Any, info: Dict[str, Any], schema: Optional[Schema]) ->
 def _frame(data: Dict[str, Any], schema: Optional[Schema]) -> Any:
     import pandas as pd
 
-    from modelport_runtime.casting import cast_frame
+    from modelport_runtime.payload.casting import cast_frame
     from modelport_runtime.policy import LENIENT
 
     frame = pd.DataFrame(**data)

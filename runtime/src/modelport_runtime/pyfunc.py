@@ -9,16 +9,16 @@ import sys
 import traceback
 from typing import Any, Callable, Dict, Iterator, Optional, Union
 
-from modelport_runtime.enforcement import enforce
+from modelport_runtime.enforcement.data import enforce
+from modelport_runtime.enforcement.params import enforce_params
 from modelport_runtime.errors import InvalidInput, ModelNotLoadable, ModelportError
 from modelport_runtime.flavors import flavor_for
 from modelport_runtime.flavors.predictor import Predictor
+from modelport_runtime.mlflow_names.model_config import read_yaml
+from modelport_runtime.mlflow_names.type_hints import to_example_type
 from modelport_runtime.model import Model
-from modelport_runtime.model_config import read_yaml
-from modelport_runtime.params import enforce_params
 from modelport_runtime.policy import LENIENT
 from modelport_runtime.schema import Signature
-from modelport_runtime.type_hints import to_example_type
 
 log = logging.getLogger(__name__)
 

@@ -10,12 +10,13 @@ import traceback
 from collections import OrderedDict
 from typing import Any, Dict, Hashable, List, NamedTuple, Optional, Union
 
-from modelport_runtime import batching, decoding
-from modelport_runtime.blocks import Block, reader_for
-from modelport_runtime.encoding import encode_predictions
-from modelport_runtime.enforcement import enforce
+from modelport_runtime import batching
+from modelport_runtime.enforcement.data import enforce
+from modelport_runtime.enforcement.params import enforce_params
 from modelport_runtime.errors import InvalidInput, ModelFailed, ModelportError, SchemaMismatch
-from modelport_runtime.params import enforce_params
+from modelport_runtime.payload import decoding
+from modelport_runtime.payload.blocks import Block, reader_for
+from modelport_runtime.payload.encoding import encode_predictions
 from modelport_runtime.policy import LENIENT, POLICIES, Policy
 from modelport_runtime.pyfunc import PyFuncModel
 from modelport_runtime.schema import Array, Map, Object

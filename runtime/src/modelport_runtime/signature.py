@@ -5,8 +5,9 @@ import json
 import re
 from typing import Any, Dict, List, Optional, Tuple, Union
 
+from modelport_runtime.enforcement.params import checked
+from modelport_runtime.enforcement.values import shorten
 from modelport_runtime.errors import ModelNotLoadable, SchemaMismatch
-from modelport_runtime.params import checked
 from modelport_runtime.schema import (
     SCALAR_TYPES,
     AnyType,
@@ -22,7 +23,6 @@ from modelport_runtime.schema import (
     Signature,
     TensorSpec,
 )
-from modelport_runtime.values import shorten
 
 # What numpy calls its types; strings have no length in a signature. numpy itself may not be there to ask.
 _TENSOR_TYPE = re.compile(

@@ -22,8 +22,9 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, List, Optional, Tuple
 
-from modelport_runtime import jsonio, wire
+from modelport_runtime import wire
 from modelport_runtime.errors import ModelFailed, ModelNotLoadable, ModelportError
+from modelport_runtime.payload import jsonio
 from modelport_runtime.scoring import Answer, Request, Scorer, read_head
 
 log = logging.getLogger(__name__)

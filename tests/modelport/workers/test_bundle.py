@@ -48,7 +48,7 @@ def test_the_worker_needs_nothing_but_the_folder_and_the_standard_library(folder
 
 
 def test_our_own_interpreter_gets_orjson_where_no_library_sees_it(folder: Path) -> None:
-    assert run(folder, "from modelport_runtime import jsonio; print(jsonio.library())").startswith("orjson ")
+    assert run(folder, "from modelport_runtime.payload import jsonio; print(jsonio.library())").startswith("orjson ")
 
 
 def test_it_is_compiled_so_that_starting_writes_and_parses_nothing(folder: Path) -> None:

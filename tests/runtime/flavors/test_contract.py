@@ -13,11 +13,12 @@ np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")
 yaml = pytest.importorskip("yaml")
 
-from modelport_runtime import pyfunc, standin  # noqa: E402
+from modelport_runtime import pyfunc  # noqa: E402
 from modelport_runtime.errors import ModelNotLoadable, SchemaMismatch  # noqa: E402
 from modelport_runtime.flavors import FLAVORS, flavor_for  # noqa: E402
+from modelport_runtime.mlflow_names import standin  # noqa: E402
+from modelport_runtime.mlflow_names.type_hints import SERVING  # noqa: E402
 from modelport_runtime.pyfunc import PyFuncModel  # noqa: E402
-from modelport_runtime.type_hints import SERVING  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
 LIBRARY = ("sklearn_pickle", "sklearn_cloudpickle", "sklearn_proba", "sklearn_columns", "onnx_columns", "onnx_tensor")

@@ -5,9 +5,9 @@ import inspect
 import logging
 from typing import Any, Callable, Dict, Optional
 
-from modelport_runtime import standin
 from modelport_runtime.errors import ModelNotLoadable
 from modelport_runtime.flavors.predictor import Params, Predictor
+from modelport_runtime.mlflow_names import standin
 from modelport_runtime.model import Model
 
 NAME = "python_function"

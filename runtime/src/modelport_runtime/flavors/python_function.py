@@ -11,12 +11,12 @@ import sys
 import uuid
 from typing import Any, Callable, Dict, Optional
 
-from modelport_runtime import model_config, standin
 from modelport_runtime.errors import ModelNotLoadable
 from modelport_runtime.flavors import generic
 from modelport_runtime.flavors.predictor import Predictor
+from modelport_runtime.mlflow_names import model_config, standin
+from modelport_runtime.mlflow_names.python_model import FunctionPythonModel, PythonModelContext, caller, hinted_input
 from modelport_runtime.model import Model
-from modelport_runtime.python_model import FunctionPythonModel, PythonModelContext, caller, hinted_input
 
 NAME = "python_function"
 

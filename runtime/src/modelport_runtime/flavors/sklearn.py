@@ -5,10 +5,10 @@ import os
 import pickle
 from typing import Any, Callable, Dict, Optional
 
-from modelport_runtime import standin
 from modelport_runtime.errors import ModelNotLoadable
 from modelport_runtime.flavors import estimators
 from modelport_runtime.flavors.predictor import Params, Predictor
+from modelport_runtime.mlflow_names import standin
 from modelport_runtime.model import Model
 
 NAME = "sklearn"

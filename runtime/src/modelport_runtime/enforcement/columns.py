@@ -7,8 +7,8 @@ stands beside it.
 from decimal import Decimal
 from typing import Any, Dict, Optional, Tuple
 
+from modelport_runtime.enforcement.values import INTEGER_RANGES, ISO_DATETIME, Misfit, builtin, describe, is_missing
 from modelport_runtime.policy import Policy
-from modelport_runtime.values import INTEGER_RANGES, ISO_DATETIME, Misfit, builtin, describe, is_missing
 
 NUMPY_TYPES = {
     "boolean": "bool",

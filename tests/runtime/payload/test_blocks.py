@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from modelport_runtime.blocks import Block, BlockReader, TensorReader, join, reader_for
-from modelport_runtime.decoding import Payload, to_data
-from modelport_runtime.enforcement import enforce
+from modelport_runtime.enforcement.data import enforce
+from modelport_runtime.payload.blocks import Block, BlockReader, TensorReader, join, reader_for
+from modelport_runtime.payload.decoding import Payload, to_data
 from modelport_runtime.policy import LENIENT
 from modelport_runtime.schema import ColSpec, Scalar, Schema, TensorSpec
 

@@ -11,8 +11,8 @@ import warnings
 from types import FunctionType
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
-from modelport_runtime import type_hints
 from modelport_runtime.errors import SchemaMismatch
+from modelport_runtime.mlflow_names import type_hints
 from modelport_runtime.schema import Signature
 
 log = logging.getLogger(__name__)

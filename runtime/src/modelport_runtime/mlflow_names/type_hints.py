@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Dict, List, NamedTuple, Tuple, Union
 
 from modelport_runtime.errors import SchemaMismatch
-from modelport_runtime.mlflow_exception import MlflowException
+from modelport_runtime.mlflow_names.mlflow_exception import MlflowException
 
 SCALARS = (int, str, bool, float, bytes, datetime)
 SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"

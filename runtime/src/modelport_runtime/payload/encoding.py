@@ -3,8 +3,8 @@
 import sys
 from typing import Any
 
-from modelport_runtime import jsonio, plain
 from modelport_runtime.errors import ModelFailed
+from modelport_runtime.payload import jsonio, plain
 
 
 def encode_predictions(prediction: Any, unwrapped: bool = False) -> bytes:

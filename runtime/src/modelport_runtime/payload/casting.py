@@ -6,10 +6,10 @@ superfluous columns.
 
 from typing import Any, Dict, List, Optional, Union
 
-from modelport_runtime import jsonio, scalars
 from modelport_runtime.errors import MAX_DETAILS, InvalidInput, SchemaMismatch
+from modelport_runtime.payload import jsonio, scalars
+from modelport_runtime.payload.scalars import Unfit
 from modelport_runtime.policy import Policy
-from modelport_runtime.scalars import Unfit
 from modelport_runtime.schema import AnyType, Array, ColSpec, DataType, Map, Object, Scalar, Schema, TensorSpec
 
 _UNFIT = (Unfit, ValueError, TypeError, OverflowError)

@@ -8,13 +8,13 @@ import logging
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from modelport_runtime import columns
+from modelport_runtime.enforcement import columns
+from modelport_runtime.enforcement.nested import checker
+from modelport_runtime.enforcement.tensors import enforced_tensors, type_text
+from modelport_runtime.enforcement.values import Misfit, describe, shorten
 from modelport_runtime.errors import MAX_DETAILS, SchemaMismatch
-from modelport_runtime.nested import checker
 from modelport_runtime.policy import Policy
 from modelport_runtime.schema import AnyType, Array, ColSpec, Map, Object, Scalar, Schema
-from modelport_runtime.tensors import enforced_tensors, type_text
-from modelport_runtime.values import Misfit, describe, shorten
 
 _logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from modelport_runtime.enforcement.params import enforce_params
 from modelport_runtime.errors import MAX_DETAILS, SchemaMismatch
-from modelport_runtime.params import enforce_params
 from modelport_runtime.schema import Object, ParamSpec, Property, Scalar
 
 NAN = float("nan")
@@ -182,7 +182,7 @@ def test_params_need_neither_numpy_nor_pandas():
         "params = [{'name': 'd', 'type': 'datetime', 'default': '2024-01-02T03:04:05', 'shape': None},\n"
         "  {'name': 'o', 'type': 'object', 'default': {'a': 1.5, 'b': ['2024-01-02']}, 'shape': None, 'properties':\n"
         "   {'a': {'type': 'float'}, 'b': {'type': 'array', 'items': {'type': 'datetime'}}}}]\n"
-        "from modelport_runtime.params import enforce_params\n"
+        "from modelport_runtime.enforcement.params import enforce_params\n"
         "print(enforce_params({'d': '2025'}, read_signature({'params': params}).params))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

@@ -3,9 +3,9 @@
 import io
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
-from modelport_runtime import jsonio
-from modelport_runtime.casting import Misfits, as_array, cast_frame, cast_value, json_cells, object_array
 from modelport_runtime.errors import InvalidInput, SchemaMismatch
+from modelport_runtime.payload import jsonio
+from modelport_runtime.payload.casting import Misfits, as_array, cast_frame, cast_value, json_cells, object_array
 from modelport_runtime.policy import Policy
 from modelport_runtime.schema import Array, ColSpec, DataType, Map, Object, Scalar, Schema, TensorSpec
 

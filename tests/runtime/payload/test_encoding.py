@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelport_runtime.encoding import encode_predictions
 from modelport_runtime.errors import ModelFailed
-from tests.runtime.test_jsonio import library  # noqa: F401  a fixture
+from modelport_runtime.payload.encoding import encode_predictions
+from tests.runtime.payload.test_jsonio import library  # noqa: F401  a fixture
 
 
 @dataclasses.dataclass

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelport_runtime.decoding import read_csv, read_json, to_data
 from modelport_runtime.errors import InvalidInput, SchemaMismatch
+from modelport_runtime.payload.decoding import read_csv, read_json, to_data
 from modelport_runtime.policy import LENIENT, STRICT
 from modelport_runtime.schema import AnyType, Array, ColSpec, Map, Object, Property, Scalar, Schema, TensorSpec
 

@@ -13,8 +13,8 @@ import sys
 from types import ModuleType
 from typing import Any, Callable, Dict, Optional
 
-from modelport_runtime import model_config, python_model, type_hints
-from modelport_runtime.mlflow_exception import MlflowException
+from modelport_runtime.mlflow_names import model_config, python_model, type_hints
+from modelport_runtime.mlflow_names.mlflow_exception import MlflowException
 from modelport_runtime.schema import SCALAR_TYPES
 
 NEEDS_MLFLOW = (

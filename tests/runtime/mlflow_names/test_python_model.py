@@ -8,9 +8,15 @@ from typing import Any, Optional, Union
 import pytest
 
 from modelport_runtime.errors import SchemaMismatch
-from modelport_runtime.python_model import FunctionPythonModel, PythonModel, PythonModelContext, caller, hinted_input
+from modelport_runtime.mlflow_names.python_model import (
+    FunctionPythonModel,
+    PythonModel,
+    PythonModelContext,
+    caller,
+    hinted_input,
+)
+from modelport_runtime.mlflow_names.type_hints import SERVING, to_example_type
 from modelport_runtime.schema import ColSpec, Scalar, Schema, Signature
-from modelport_runtime.type_hints import SERVING, to_example_type
 
 CONTEXT = PythonModelContext({"file": "/model/artifacts/file"}, {"depth": 3})
 
@@ -75,7 +81,7 @@ def test_our_classes_pickle_under_the_names_of_mlflow():
 
 def test_no_name_of_ours_enters_a_pickle():
     cloudpickle = pytest.importorskip("cloudpickle")
-    from modelport_runtime import standin
+    from modelport_runtime.mlflow_names import standin
 
     if not standin.install():
         pytest.skip("with mlflow installed, models are pickled by mlflow's own classes")

@@ -4,9 +4,9 @@ import logging
 import sys
 from typing import Any, Dict, List, Tuple
 
+from modelport_runtime.enforcement.values import Misfit, describe
 from modelport_runtime.policy import Policy
 from modelport_runtime.schema import Schema, TensorSpec
-from modelport_runtime.values import Misfit, describe
 
 _logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelport_runtime.enforcement import enforce
+from modelport_runtime.enforcement.data import enforce
 from modelport_runtime.errors import MAX_DETAILS, SchemaMismatch
 from modelport_runtime.policy import LENIENT, STRICT
 from modelport_runtime.schema import (
@@ -19,7 +19,7 @@ from modelport_runtime.schema import (
     Schema,
     TensorSpec,
 )
-from tests.runtime.enforcement_table import LENIENT_OUTCOMES, STRICT_OUTCOMES, TYPES, source
+from tests.runtime.enforcement.table import LENIENT_OUTCOMES, STRICT_OUTCOMES, TYPES, source
 
 NAN = float("nan")
 

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from modelport_runtime import jsonio
 from modelport_runtime.errors import InvalidInput
+from modelport_runtime.payload import jsonio
 
 
 def private_orjson():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelport_runtime import standin
+from modelport_runtime.mlflow_names import standin
 
 RUNTIME = Path(standin.__file__).parent.parent
 pytestmark = pytest.mark.skipif(standin.mlflow_is_installed(), reason="mlflow itself is installed")
@@ -21,7 +21,7 @@ def run(code: str, cwd: Path | None = None) -> str:
     return done.stdout.strip()
 
 
-INSTALLED = "from modelport_runtime import standin; assert standin.install()\n"
+INSTALLED = "from modelport_runtime.mlflow_names import standin; assert standin.install()\n"
 
 
 def test_nothing_is_importable_before_it_is_asked_for():
@@ -75,7 +75,8 @@ def test_the_real_mlflow_wins(tmp_path):
     (tmp_path / "mlflow").mkdir()
     (tmp_path / "mlflow" / "__init__.py").write_text("real = True\n")
     out = run(
-        "from modelport_runtime import standin; print(standin.install()); import mlflow; print(mlflow.real)", tmp_path
+        "from modelport_runtime.mlflow_names import standin; print(standin.install()); import mlflow; print(mlflow.real)",
+        tmp_path,
     )
     assert out.split() == ["False", "True"]
 

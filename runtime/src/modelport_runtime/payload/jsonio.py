@@ -8,8 +8,8 @@ import importlib
 import json
 from typing import Any
 
-from modelport_runtime import plain
 from modelport_runtime.errors import InvalidInput
+from modelport_runtime.payload import plain
 
 
 def _private_orjson() -> Any:

@@ -1,0 +1,1 @@
+"""Data and parameters held against a signature, vectorised."""

@@ -1,0 +1,1 @@
+"""The mlflow names that pickles and models from code mention, where mlflow itself is absent."""
