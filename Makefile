@@ -9,7 +9,7 @@ BENCH_ENVS := .envs/mlflow-3/.ready .envs/bench-mlserver/.ready .envs/bench-lits
 # What the old libraries of these environments warn of among themselves is not ours to mend.
 OLD_WARNINGS := -W ignore::DeprecationWarning -W ignore::UserWarning -W ignore::FutureWarning
 
-.PHONY: help setup demo format check test bench lock clean
+.PHONY: help setup demo format check test soak bench lock clean
 
 help:  ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -31,9 +31,12 @@ check: .venv/.ready  ## style, types, floors
 	.venv/bin/lint-imports --no-cache
 
 test: check $(TEST_ENVS)  ## everything a change must pass
-	$(RUN) -m pytest -q $(ARGS)
+	$(RUN) -m pytest -q -n 2 --dist loadfile $(ARGS)
 	PYTHONPATH=runtime/src:. .envs/mlflow-2/bin/python -m pytest -q $(OLD_WARNINGS) tests/runtime
 	PYTHONPATH=runtime/src:. .envs/pandas-1/bin/python -m pytest -q $(OLD_WARNINGS) tests/runtime
+
+soak: .venv/.ready $(TEST_ENVS)  ## the long form of the killing test: a worker every 8 s for 90 s
+	MODELPORT_TEST_KILLING_SECONDS=90 $(RUN) -m pytest -q tests/end_to_end/test_resilience.py -k "killed_workers"
 
 bench: .venv/.ready $(BENCH_ENVS)  ## measure beside the peers and write benchmarks/RESULTS.md (needs wrk)
 	$(RUN) -m benchmarks.run $(ARGS)

@@ -1,12 +1,13 @@
 """Fixtures that several floors share."""
 
 import hashlib
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.support.once import made_once
 
 ROOT = Path(__file__).parent.parent
 MAKE_MODELS = ROOT / "tests" / "support" / "make_models.py"
@@ -25,15 +26,12 @@ def _saved_models(environment: str) -> Path:
     python = ROOT / ".envs" / environment / "bin" / "python"
     digest = hashlib.sha256(MAKE_MODELS.read_bytes()).hexdigest()[:12]
     folder = ROOT / ".cache" / "models" / environment / digest
-    if folder.is_dir():
-        return folder
-    if not python.exists():
+    if not folder.is_dir() and not python.exists():
         pytest.skip(f"the environment .envs/{environment} is not built")
-    unfinished = folder.with_name(folder.name + ".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    made = subprocess.run(
-        [str(python), "-W", "ignore", str(MAKE_MODELS), str(unfinished)], capture_output=True, text=True, timeout=240
-    )
-    assert made.returncode == 0, made.stderr[-4000:]
-    unfinished.rename(folder)
-    return folder
+
+    def make(draft: Path) -> None:
+        command = [str(python), "-W", "ignore", str(MAKE_MODELS), str(draft)]
+        made = subprocess.run(command, capture_output=True, text=True, timeout=240)
+        assert made.returncode == 0, made.stderr[-4000:]
+
+    return made_once(folder, make)

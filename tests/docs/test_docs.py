@@ -23,7 +23,8 @@ from modelport.serving.status import MLFLOW_STATUS
 from modelport.settings import MIB, ServeSettings
 from modelport.workers import pool, process
 from modelport_runtime import batching, scoring, worker
-from tests.end_to_end.server import MODEL_PYTHON, ROOT, environment, free_port
+from tests.end_to_end.server import ROOT, SAVING_PYTHON, environment, free_port
+from tests.support.once import made_once
 
 ADDRESS = "127.0.0.1:5000"
 TIMEOUT = 90
@@ -78,16 +79,14 @@ def rent() -> Path:
     """The README's model, saved by the real mlflow once for each version of the README's script."""
     script = runnable(README, "python")[0].text
     folder = ROOT / ".cache" / "docs" / hashlib.sha256(script.encode()).hexdigest()[:12]
-    if not folder.exists():
-        draft = folder.with_suffix(".draft")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
+
+    def make(draft: Path) -> None:
         (draft / "rent.py").write_text(script)
-        command = [MODEL_PYTHON, "-W", "ignore", "rent.py"]
+        command = [SAVING_PYTHON, "-W", "ignore", "rent.py"]
         made = subprocess.run(command, cwd=draft, capture_output=True, text=True, timeout=TIMEOUT)
         assert made.returncode == 0, made.stderr[-4000:]
-        draft.rename(folder)
-    return folder / "rent"
+
+    return made_once(folder, make) / "rent"
 
 
 @pytest.fixture

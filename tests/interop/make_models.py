@@ -270,7 +270,7 @@ MODELS: dict[str, Callable[[Path], None]] = {
 
 def main(folder: Path) -> None:
     cloudpickle.register_pickle_by_value(echoes)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, save in MODELS.items():
         save(folder / name)
 

@@ -1,24 +1,17 @@
 """The models of the interop suite, saved once per MLflow environment into ``.cache/interop``."""
 
 import hashlib
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 from tests.interop.environment import HERE, ROOT, python_of
+from tests.support.once import made_once
 
 
 def saved_models(mlflow: str) -> Path:
     """The folder with one model directory per name; saved now if they are not there, or what makes them has changed."""
     folder = ROOT / ".cache" / "interop" / f"{mlflow}-{fingerprint(mlflow)}"
-    if not folder.exists():
-        unfinished = folder.with_suffix(f".{os.getpid()}")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.parent.mkdir(parents=True, exist_ok=True)
-        run([python_of(mlflow), HERE / "make_models.py", unfinished], timeout=120)
-        unfinished.rename(folder)
-    return folder
+    return made_once(folder, lambda draft: run([python_of(mlflow), HERE / "make_models.py", draft], timeout=120))
 
 
 def fingerprint(mlflow: str) -> str:
