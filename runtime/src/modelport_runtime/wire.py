@@ -12,7 +12,7 @@
 | ERROR     | worker  | request | the error as data                     |                                           |
 | CHUNK     | both    | request |                                       | more of a body whose frame had MORE set   |
 | CREDIT    | both    | request |                                       | (one more chunk may be sent)              |
-| CANCEL    | scoring | request |                                       |                                           |
+| CANCEL    | scoring | request | (ERROR CANCELLED if it had not begun) |                                           |
 | STOP      | scoring | 0       |                                       |                                           |
 
 A body above one chunk is sent in pieces; after ``WINDOW`` of them the sender waits for CREDIT, so that one large body never
@@ -107,10 +107,10 @@ class Channel:
         sending = self._sending[id] = _Outgoing(body)
         self._send_chunks(id, sending)
 
-    def forget(self, id: int) -> None:
-        """Drop what is left to send or to receive for a request nobody waits for (CANCEL tells the other side)."""
+    def forget(self, id: int) -> bool:
+        """Drop what is left to send or to receive for a request nobody waits for; True if it had not arrived whole."""
         self._sending.pop(id, None)
-        self._receiving.pop(id, None)
+        return self._receiving.pop(id, None) is not None
 
     @property
     def idle(self) -> bool:
@@ -171,8 +171,6 @@ class Channel:
             self._receiving[frame.id] = _Incoming(frame)
             self._credit(frame.id)
         else:
-            if frame.kind == CANCEL:
-                self._receiving.pop(frame.id, None)
             messages.append(frame)
 
     def _credit(self, id: int) -> None:

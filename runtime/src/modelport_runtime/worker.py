@@ -236,16 +236,20 @@ class Worker:
             if message.kind == wire.INFER:
                 self._queue(connection, message)
             elif message.kind == wire.CANCEL:
-                with self._lock:
-                    self._waiting.pop((connection, message.id), None)
-                with connection.lock:
-                    connection.channel.forget(message.id)
-                if self._threads is None:  # between two batches: a request of this id was answered, or never will be
-                    self._answer(connection, Answer(message.id, ModelportError("cancelled", code="CANCELLED")))
+                self._cancel(connection, message.id)
             elif message.kind == wire.STOP:
                 self._stopping = True
         if connection.channel.outgoing:  # credit, and what was cancelled
             self._flush(connection)
+
+    def _cancel(self, connection: Connection, id: int) -> None:
+        """Drop a request that has not begun, and say so: who sent it may then give it to another worker."""
+        with self._lock:
+            waited = self._waiting.pop((connection, id), None) is not None
+        with connection.lock:
+            came_in_part = connection.channel.forget(id)
+        if waited or came_in_part:
+            self._answer(connection, Answer(id, ModelportError("cancelled before it began", code="CANCELLED")))
 
     def _queue(self, connection: Connection, message: wire.Message) -> None:
         head = self._heads.get(message.head)

@@ -98,19 +98,16 @@ class Link(asyncio.Protocol):
         self._channel.send(wire.INFER, call.id, call.head, call.body, flags, milliseconds)
         self._plan_flush()
 
-    def cancel(self, call: Call) -> None:
-        """The worker may forget the call."""
-        if self.calls.pop(call.id, None) is not None:
-            self._channel.forget(call.id)
-            self._channel.send(wire.CANCEL, call.id)
-            self._plan_flush()
+    def recall(self, call: Call) -> None:
+        """Ask for the call back: it is dropped, and the worker says so, unless it has begun."""
+        self._channel.forget(call.id)
+        self._channel.send(wire.CANCEL, call.id)
+        self._plan_flush()
 
-    def abandon(self, call: Call) -> None:
-        """Nobody wants the answer, but an answer there is: a library's worker says what it dropped before it began."""
-        if not self.address.user_code and call.id in self.calls:
-            self._channel.forget(call.id)
-            self._channel.send(wire.CANCEL, call.id)
-            self._plan_flush()
+    def cancel(self, call: Call) -> None:
+        """Whatever the worker does with the call is of no interest any more."""
+        if self.calls.pop(call.id, None) is not None:
+            self.recall(call)
 
     def close(self) -> None:
         if self._transport is not None:
@@ -133,6 +130,9 @@ class Link(asyncio.Protocol):
                 call.answer = message.body
             else:
                 call.error = call.facts["error"]
+                if call.error is not None and call.error["code"] == "CANCELLED":
+                    self._pool.dropped(call)
+                    continue
             if not self._answered:
                 self._answered = True
                 self._pool.on_answer(self.address.id)
@@ -214,19 +214,20 @@ class Pool:
 
     def cancel(self, call: Call) -> None:
         """Nobody waits for this call any more."""
-        if call.id not in self._open:
+        if call.id not in self._open or call.abandoned:
             return
-        if call.started and call.link is not None:
-            # It stays open until the worker says more: should it hang, the deadline still has the worker replaced.
-            call.abandoned = True
-            call.link.abandon(call)
-            return
-        del self._open[call.id]
         if call.link is None:
+            del self._open[call.id]
             self._queue.remove(call)
         else:
-            call.link.cancel(call)
-            self._feed()
+            # It stays open until the worker says more: should it hang, the deadline still has the worker replaced.
+            call.abandoned = True
+            call.link.recall(call)
+
+    def dropped(self, call: Call) -> None:
+        """A worker gave the call back, not begun: nobody wants it, or another worker gets it."""
+        call.error = None
+        self._requeue([call])
 
     def finish(self, call: Call) -> None:
         """The call has its answer or error."""
@@ -334,7 +335,12 @@ class Pool:
             self._links.remove(link)
             link.close()
             return
-        again = [call for call in link.calls.values() if not (call.started and link.address.user_code)]
+        if link.address.user_code:
+            for call in link.calls.values():
+                if not call.started:
+                    link.recall(call)  # it comes back unless it has just begun: user code must not run twice
+            return
+        again = list(link.calls.values())
         for call in again:
             link.cancel(call)
         self._requeue(again)

@@ -53,6 +53,14 @@ class Peer:
     def begin(self, *ids: int) -> None:
         self.say(wire.START, 0, None, struct.pack(f"<{len(ids)}Q", *ids))
 
+    def give_back(self, id: int) -> None:
+        """The call was recalled, and had not begun."""
+        self.say(
+            wire.ERROR,
+            id,
+            {"error": {"code": "CANCELLED", "message": "", "hint": None, "details": [], "traceback": None}},
+        )
+
     def result(self, id: int, body: bytes = b"done") -> None:
         self.say(wire.RESULT, id, {"rows": 1, "phases": [1, 2, 3, 4]}, body)
 

@@ -440,6 +440,7 @@ def test_a_call_past_its_deadline_costs_its_worker_but_not_its_neighbours(run: A
         assert await code_of(slow_done) == "DEADLINE_EXCEEDED"
         assert bench.overrun == [first.address.id]
         assert (await first.next(wire.CANCEL)).id == unstarted.id
+        first.give_back(unstarted.id)
         sent = await second.next(wire.INFER)
         assert sent.id == unstarted.id
         assert sent.budget_ms < 1400  # what is left, not the whole time again
@@ -518,6 +519,7 @@ def test_a_cancelled_call_is_taken_back_wherever_it_is(run: Any) -> None:
         bench.pool.cancel(given)
         started, started_done = bench.ask()
         assert (await peer.next(wire.CANCEL)).id == given.id
+        peer.give_back(given.id)
         assert (await peer.next(wire.INFER)).id == started.id
         peer.begin(started.id)
         await settled()
@@ -536,6 +538,7 @@ def test_a_cancelled_call_makes_room_for_a_waiting_one(run: Any) -> None:
         asked = [bench.ask()[0] for _ in range(WINDOW + 1)]
         await settled()
         bench.pool.cancel(asked[5])
+        peer.give_back(asked[5].id)
         await settled()
         assert (bench.pool.waiting, peer.inbox.qsize()) == (0, WINDOW + 2)
 
@@ -555,6 +558,7 @@ def test_a_worker_that_is_no_longer_listed_finishes_what_it_began(run: Any) -> N
         second = await bench.add(user_code=True)
         await bench.list(second)
         assert (await first.next(wire.CANCEL)).id == waiting.id
+        first.give_back(waiting.id)
         assert (await second.next(wire.INFER)).id == waiting.id
         second.result(waiting.id)
         assert await answer_of(waiting_done) == b"done"
@@ -563,6 +567,22 @@ def test_a_worker_that_is_no_longer_listed_finishes_what_it_began(run: Any) -> N
         await bench.list(second)
         await asyncio.wait_for(first.closed.wait(), 5)
         assert (bench.pool.ready, bench.overrun) == (True, [])
+
+    run(test)
+
+
+def test_user_code_that_began_as_it_was_recalled_does_not_run_twice(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        first = await bench.add(user_code=True)
+        call, done = bench.ask()
+        await first.next(wire.INFER)
+        second = await bench.add(user_code=True)
+        await bench.list(second)
+        assert (await first.next(wire.CANCEL)).id == call.id
+        first.begin(call.id)  # it crossed the cancel
+        first.result(call.id)
+        assert await answer_of(done) == b"done"
+        assert second.inbox.empty()
 
     run(test)
 
