@@ -13,6 +13,8 @@ from benchmarks.targets import cpu, idle_cpu, p50, p99, pss, ready, rps, targets
 from benchmarks.workloads import WORKLOADS
 
 SAMPLES = Path(".cache/bench/samples.json")
+NOTES = Path(__file__).with_name("NOTES.md")
+"""What people have to say of the figures: which targets do not hold, and why."""
 METRICS: tuple[tuple[str, Callable[[Cell], float], Callable[..., float]], ...] = (
     ("req/s", rps, max),
     ("p50 ms", p50, min),
@@ -32,7 +34,7 @@ def markdown(results: Results) -> str:
     for name in results.workloads():
         lines += [f"## {name.upper()}: {WORKLOADS[name].title}", "", *load_table(results, name), ""]
         lines += [*process_table(results, name), ""]
-    return "\n".join(lines)
+    return "\n".join(lines) + NOTES.read_text()
 
 
 def facts(results: Results) -> Iterator[str]:
