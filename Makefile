@@ -32,8 +32,8 @@ check: .venv/.ready  ## style, types, floors
 
 test: check $(TEST_ENVS)  ## everything a change must pass
 	$(RUN) -m pytest -q -n 2 --dist loadfile $(ARGS)
-	PYTHONPATH=runtime/src:. .envs/mlflow-2/bin/python -m pytest -q $(OLD_WARNINGS) tests/runtime
-	PYTHONPATH=runtime/src:. .envs/pandas-1/bin/python -m pytest -q $(OLD_WARNINGS) tests/runtime
+	PYTHONPATH=$(CURDIR)/runtime/src:$(CURDIR) .envs/mlflow-2/bin/python -m pytest -q $(OLD_WARNINGS) tests/runtime
+	PYTHONPATH=$(CURDIR)/runtime/src:$(CURDIR) .envs/pandas-1/bin/python -m pytest -q $(OLD_WARNINGS) tests/runtime
 
 soak: .venv/.ready $(TEST_ENVS)  ## the long form of the killing test: a worker every 8 s for 90 s
 	MODELPORT_TEST_KILLING_SECONDS=90 $(RUN) -m pytest -q tests/end_to_end/test_resilience.py -k "killed_workers"

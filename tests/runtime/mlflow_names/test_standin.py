@@ -8,7 +8,7 @@ import pytest
 
 from modelport_runtime.mlflow_names import standin
 
-RUNTIME = Path(standin.__file__).parent.parent
+RUNTIME = Path(standin.__file__).parents[2]
 pytestmark = pytest.mark.skipif(standin.mlflow_is_installed(), reason="mlflow itself is installed")
 
 
