@@ -71,7 +71,6 @@ class Scorer:
     """Scores requests with one model. Safe for several threads as far as the model is."""
 
     def __init__(self, model: PyFuncModel) -> None:
-        self._model = model
         self._predictor = model.predictor
         signature = model.signature
         self._from_type_hint = signature is not None and signature.is_from_type_hint

@@ -64,7 +64,6 @@ class Request:
         "method",
         "on_disconnect",
         "path",
-        "query",
         "received",
     )
 
@@ -79,7 +78,7 @@ class Request:
     ) -> None:
         self._connection = connection
         self.method = method
-        path, _, self.query = target.partition(b"?")
+        path = target.partition(b"?")[0]
         if b"%" in path:
             path = urllib.parse.unquote_to_bytes(path)
         self.path = path.rstrip(b"/") or b"/"
@@ -219,7 +218,7 @@ class Connection(asyncio.Protocol):
         if length.isdigit() and int(length) > self.server.limits.max_body:
             self._refuse_body()
         elif length.isdigit() and self.server.buffered + int(length) > self.server.limits.max_buffered:
-            self._refuse(429, "REQUEST_LIMIT_EXCEEDED", "too many request bodies in memory", b"retry-after: 1\r\n")
+            self._refuse_for_memory()
         elif headers.get(b"expect", b"").lower() == b"100-continue" and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -232,7 +231,7 @@ class Connection(asyncio.Protocol):
         if self._size > self.server.limits.max_body:
             self._refuse_body()
         elif self.server.buffered > self.server.limits.max_buffered:
-            self._refuse(429, "REQUEST_LIMIT_EXCEEDED", "too many request bodies in memory", b"retry-after: 1\r\n")
+            self._refuse_for_memory()
 
     def on_message_complete(self) -> None:
         self._in_message = False
@@ -309,6 +308,9 @@ class Connection(asyncio.Protocol):
     def _refuse_body(self) -> None:
         limit = self.server.limits.max_body
         self._refuse(413, "REQUEST_TOO_LARGE", f"the request's body is larger than the limit of {limit} bytes")
+
+    def _refuse_for_memory(self) -> None:
+        self._refuse(429, "REQUEST_LIMIT_EXCEEDED", "too many request bodies in memory", b"retry-after: 1\r\n")
 
     def _refuse(self, status: int, code: str, message: str, headers: bytes = b"") -> None:
         """Answer something that is no whole request, and take nothing more from this client."""
