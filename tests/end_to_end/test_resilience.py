@@ -119,12 +119,12 @@ def test_a_request_past_its_deadline_is_answered_and_its_worker_replaced(models:
         began = time.monotonic()
         status, body = server.predict({"dataframe_split": {"columns": ["seconds"], "data": [[30.0]]}})
         assert (status, body["error_code"]) == (504, "DEADLINE_EXCEEDED")
-        assert time.monotonic() - began < 2
-        until = time.monotonic() + 30
-        while server.workers() == before or len(server.workers()) != 1:
+        assert time.monotonic() - began < 15  # and not the 30 s the model sleeps
+        until = time.monotonic() + 60
+        while (status := server.predict({"dataframe_split": {"columns": ["seconds"], "data": [[0.0]]}})[0]) != 200:
+            assert status == 504  # the new worker may need longer than a whole time-out to load
             assert time.monotonic() < until
-            time.sleep(0.2)
-        assert server.predict({"dataframe_split": {"columns": ["seconds"], "data": [[0.0]]}})[0] == 200
+        assert not set(before) & set(server.workers())
 
 
 def test_a_full_queue_is_refused_with_a_time_to_come_back(models: Path, tmp_path: Path) -> None:

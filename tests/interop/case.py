@@ -2,7 +2,7 @@
 
 An entry has ``model`` and ``name``; a body as ``json``, ``text``, ``base64`` or ``tensor`` (the shape of one made here, under
 ``key``); perhaps ``method``, ``path``, ``content_type`` (null: none is sent). Where we differ from MLflow on purpose it has
-``divergence`` (an id of ``divergences.json``) and ``ours``, our answer; ``only`` lists the environments where that is so.
+``divergence`` (an id of ``tests/divergences.json``) and ``ours``, our answer; ``only`` lists the environments where that is so.
 """
 
 import base64

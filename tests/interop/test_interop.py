@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(600)  # the first test saves the models and ask
 
 CASES = read_cases()
 ASKED = [(case, name) for name, environment in ENVIRONMENTS.items() for case in CASES if environment.asks(case.model)]
-DIVERGENCES = json.loads((HERE / "divergences.json").read_text())
+DIVERGENCES = {id for id in json.loads((HERE.parent / "divergences.json").read_text()) if id.startswith("D")}
 DIFFERING = {"without-mlflow": 123, "mlflow-3": 73, "mlflow-2": 106}
 
 
@@ -47,7 +47,7 @@ def test_the_number_of_differing_cases_is_known(environment: str) -> None:
 
 
 def test_every_divergence_is_named_once_and_used() -> None:
-    assert {case.divergence for case in CASES if case.divergence} == set(DIVERGENCES)
+    assert {case.divergence for case in CASES if case.divergence} == DIVERGENCES
 
 
 def test_case_names_are_unique() -> None:
