@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 export UV_SYSTEM_CERTS ?= 1
 UV := .venv/bin/uv
 RUN := .venv/bin/python
-TEST_ENVS := .envs/mlflow-3/.ready .envs/mlflow-2/.ready .envs/pandas-1/.ready
+TEST_ENVS := .envs/mlflow-3/.ready .envs/mlflow-2/.ready .envs/pandas-1/.ready .envs/azure/.ready
 BENCH_ENVS := .envs/mlflow-3/.ready .envs/bench-mlserver/.ready .envs/bench-litserve/.ready
 # What the old libraries of these environments warn of among themselves is not ours to mend.
 OLD_WARNINGS := -W ignore::DeprecationWarning -W ignore::UserWarning -W ignore::FutureWarning
@@ -29,6 +29,7 @@ check: .venv/.ready  ## style, types, floors
 	.venv/bin/ruff check -q .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
+	$(RUN) -m tests.docs.compatibility --check
 
 test: check $(TEST_ENVS)  ## everything a change must pass
 	$(RUN) -m pytest -q -n 2 --dist loadfile $(ARGS)

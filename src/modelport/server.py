@@ -60,6 +60,7 @@ def _worker_spec(settings: ServeSettings, model_config: dict[str, Any] | None) -
     return WorkerSpec(
         python=python,
         bundle=bundle.lay_out(settings.home / "runtime", python),
+        name=settings.model_name,
         model_path=folder,
         mlmodel=mlmodel.read(folder),
         model_config=model_config,
@@ -89,9 +90,9 @@ async def _serve(
         loop.add_signal_handler(number, stopping.set)
     doors: _OneProcess | _SeveralProcesses
     if settings.processes == 1:
-        doors = _OneProcess(settings, listener)
+        doors = _OneProcess(_scoring_settings(settings, spec), listener)
     else:
-        doors = _SeveralProcesses(settings, listener)
+        doors = _SeveralProcesses(_scoring_settings(settings, spec), settings.processes, listener)
     workers = WorkerSet(spec, settings.workers, run_folder, doors.publish, settings.timeout)
     log.info("loading %s with %s", settings.model_uri, spec.python)
     doors.workers = workers
@@ -133,7 +134,7 @@ async def _unless(stopping: asyncio.Event, work: Any) -> Any:
     return None
 
 
-def _scoring_settings(settings: ServeSettings) -> ScoringSettings:
+def _scoring_settings(settings: ServeSettings, spec: WorkerSpec) -> ScoringSettings:
     return ScoringSettings(
         timeout=settings.timeout,
         max_queue=settings.max_queue,
@@ -145,6 +146,10 @@ def _scoring_settings(settings: ServeSettings) -> ScoringSettings:
         tracebacks=settings.tracebacks,
         ssl_certfile=settings.ssl_certfile,
         ssl_keyfile=settings.ssl_keyfile,
+        server_timing=settings.server_timing,
+        model_name=spec.name,
+        model_folder=str(spec.model_path),
+        mlmodel=spec.mlmodel,
     )
 
 
@@ -153,10 +158,10 @@ class _OneProcess:
 
     workers: WorkerSet
 
-    def __init__(self, settings: ServeSettings, listener: socket.socket) -> None:
+    def __init__(self, settings: ScoringSettings, listener: socket.socket) -> None:
         self._listener = listener
         self._scoring = Scoring(
-            _scoring_settings(settings),
+            settings,
             shared_memory(1),
             0,
             1,
@@ -188,10 +193,10 @@ class _SeveralProcesses:
 
     workers: WorkerSet
 
-    def __init__(self, settings: ServeSettings, listener: socket.socket) -> None:
-        self._settings = _scoring_settings(settings)
+    def __init__(self, settings: ScoringSettings, count: int, listener: socket.socket) -> None:
+        self._settings = settings
         self._listener = listener
-        self._count = settings.processes
+        self._count = count
         self._metrics = shared_memory(self._count)
         self._writers: dict[int, asyncio.StreamWriter] = {}
         self._table = table_message([], 0)

@@ -7,6 +7,8 @@ from pathlib import Path
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
 DEFAULT_TIMEOUT = 60.0
+DEFAULT_MODEL_NAME = "mlflow-model"
+"""What MLflow calls a model that it serves with MLServer."""
 MIB = 1 << 20
 
 
@@ -37,4 +39,6 @@ class ServeSettings:
     ssl_keyfile: str | None = None
     access_log: str = "text"
     tracebacks: bool = False
+    server_timing: bool = False
+    model_name: str = DEFAULT_MODEL_NAME
     home: Path = field(default_factory=modelport_home)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,23 +19,35 @@ import pytest
 import typer
 
 import modelport.cli
-from modelport.serving import access_log, exposition, http, metrics
+from modelport.model import mlmodel
+from modelport.serving import access_log, exposition, http, invocations, metrics
 from modelport.serving.status import MLFLOW_STATUS
 from modelport.settings import MIB, ServeSettings
 from modelport.workers import pool, process
 from modelport_runtime import batching, scoring, worker
-from tests.end_to_end.server import ROOT, SAVING_PYTHON, environment, free_port
+from modelport_runtime.payload import decoding
+from modelport_runtime.schema import TensorSpec
+from modelport_runtime.signature import read_signature
+from tests.end_to_end.server import ROOT, SAVING_PYTHON, environment, free_port, running
 from tests.support.once import made_once
 
 ADDRESS = "127.0.0.1:5000"
 TIMEOUT = 90
 README = ROOT / "README.md"
 SERVING = ROOT / "docs" / "serving.md"
+PAYLOADS = ROOT / "docs" / "payloads.md"
 DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOT_RUN = {
     "make demo ARGS=--once": "the first line is run by a test of its own; the second one runs that test",
     ".envs/mlflow-3/bin/python rent.py": (
         "the tests run the Python block above once, with the same interpreter, and keep what it saves"
+    ),
+    **dict.fromkeys(
+        (
+            "curl -s http://127.0.0.1:5000/invocations -H 'Content-Type: application/json' -d '{",
+            "curl -sN 'http://127.0.0.1:5000/invocations?stream=true' -H 'Content-Type: application/json' \\",
+        ),
+        "they ask models that need MLflow; tests/end_to_end/test_agents.py asks such models",
     ),
     "make setup": "they build the environment that the tests themselves run in",
 }
@@ -58,7 +71,10 @@ class Block:
 
 
 def blocks(document: Path) -> list[Block]:
-    content = document.read_text()
+    return blocks_of(document.read_text())
+
+
+def blocks_of(content: str) -> list[Block]:
     found = []
     for match in _FENCE.finditer(content):
         output = _EXPECTED.match(content, match.end())
@@ -98,13 +114,76 @@ def checkout(rent: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("document", [d for d in DOCUMENTS if runnable(d, "bash")], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "document", [d for d in DOCUMENTS if runnable(d, "bash") and d != PAYLOADS], ids=lambda path: path.name
+)
 def test_the_commands_of_a_document_run_and_print_what_it_shows(document: Path, checkout: Path) -> None:
     port = free_port()
     steps = runnable(document, "bash")
     printed = _run_in_one_shell([block.text.replace(ADDRESS, f"127.0.0.1:{port}") for block in steps], checkout, port)
     for block, output in zip(steps, printed, strict=True):
         _compare(block, output.replace(f"127.0.0.1:{port}", ADDRESS))
+
+
+@pytest.fixture(scope="module")
+def payload_models(rent: Path) -> Callable[[str], Path]:
+    """``payload_models("visits")``: a model of the page on payloads, saved by the real mlflow; ``rent`` is the README's."""
+    script = Path(__file__).with_name("make_models.py")
+    folder = ROOT / ".cache" / "docs" / hashlib.sha256(script.read_bytes()).hexdigest()[:12]
+
+    def make(draft: Path) -> None:
+        command = [SAVING_PYTHON, "-W", "ignore", script, draft]
+        made = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+        assert made.returncode == 0, made.stderr[-4000:]
+
+    made_once(folder, make)
+    return lambda name: rent if name == "rent" else folder / name
+
+
+def _payload_parts() -> dict[str, str]:
+    """Model → the text of the page on payloads that is about it."""
+    _, *parts = re.split(r"<!-- asks the model (\w+) -->\n", PAYLOADS.read_text())
+    found: dict[str, str] = {}
+    for name, text in zip(parts[::2], parts[1::2], strict=True):
+        found[name] = found.get(name, "") + "\n" + text
+    return found
+
+
+@pytest.mark.parametrize("name", _payload_parts())
+def test_every_request_of_the_payloads_gets_the_answer_that_is_shown(
+    name: str, payload_models: Callable[[str], Path], tmp_path: Path
+) -> None:
+    steps = [block for block in blocks_of(_payload_parts()[name]) if block.kind == "bash"]
+    assert steps
+    assert not [block.text for block in steps if block.expected is None], "each shows its answer"
+    path = f"PATH={Path(sys.executable).parent}:$PATH\n"
+    with running(payload_models(name), tmp_path / "server") as server:
+        address = f"127.0.0.1:{server.port}"
+        texts = [path, *(block.text.replace(ADDRESS, address) for block in steps)]
+        printed = _run_in_one_shell(texts, tmp_path, server.port)[1:]
+    for block, output in zip(steps, printed, strict=True):
+        _compare(block, output)
+
+
+@pytest.mark.parametrize("name", _payload_parts())
+def test_the_payloads_tell_the_signature_of_the_model(name: str, payload_models: Callable[[str], Path]) -> None:
+    signature = read_signature(mlmodel.read(payload_models(name))["signature"])
+    assert signature is not None and signature.inputs is not None
+    head = " ".join(_payload_parts()[name].split("\n\n")[0].split())
+    assert f"`{name}`" in head
+    for spec in [*signature.inputs.specs, *(signature.params or ())]:
+        kind = f"{spec.dtype}({', '.join(map(str, spec.shape))})" if isinstance(spec, TensorSpec) else str(spec.type)
+        assert (kind if spec.name is None else f"`{spec.name}` {kind}") in head
+
+
+def test_the_payloads_show_every_form_carrier_and_dialect() -> None:
+    commands = "".join(block.text for block in blocks(PAYLOADS) if block.kind == "bash")
+    forms = [f'"{form}"' for form in (*decoding.FORMS, "params", "messages", "input_data")]
+    carriers = [mime.decode() for mime in invocations.CONTENT_TYPES if mime != b"application/csv"]
+    accepted = [f"Accept: {mime.decode().partition(';')[0]}" for mime in invocations.ANSWER_TYPES.values()]
+    paths = ["/invocations", "/invocations?stream=true", "/score", "/v2/models/mlflow-model/infer"]
+    accepted.remove("Accept: application/json")  # it is what comes without the header
+    assert not [text for text in (*forms, *carriers, *accepted, *paths) if text not in commands]
 
 
 def test_the_python_blocks_of_the_api_run_and_print_what_they_show(checkout: Path) -> None:

@@ -74,7 +74,7 @@ def test_the_version_is_mlflow_s_and_a_header_tells_ours(server: Server) -> None
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/", 404, "NOT_FOUND"),
+        ("GET", "/nothing", 404, "NOT_FOUND"),
         ("POST", "/predict", 404, "NOT_FOUND"),
         ("GET", "/invocations", 405, "METHOD_NOT_ALLOWED"),
         ("DELETE", "/ping", 405, "METHOD_NOT_ALLOWED"),

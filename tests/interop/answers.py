@@ -43,13 +43,22 @@ def all_answers(environments: Iterable[Environment], cases: list[Case]) -> dict[
     """(environment, case id) → MLflow's answer and ours. MLflow is asked beside our servers, once for each version."""
     environments = list(environments)
     found = {}
+    asked = {
+        environment.name: [case for case in cases if environment.asks(case.model, case.form)]
+        for environment in environments
+    }
+    of_mlflow: dict[str, dict[str, Case]] = defaultdict(dict)
+    for environment in environments:
+        of_mlflow[environment.mlflow].update((case.id, case) for case in asked[environment.name])
     with ThreadPoolExecutor(1) as beside:
-        folders = {environment.mlflow: saved_models(environment.mlflow) for environment in environments}
-        theirs = {mlflow: beside.submit(answers_of_mlflow, mlflow, folder, cases) for mlflow, folder in folders.items()}
+        folders = {mlflow: saved_models(mlflow) for mlflow in of_mlflow}
+        theirs = {
+            mlflow: beside.submit(answers_of_mlflow, mlflow, folders[mlflow], list(of_mlflow[mlflow].values()))
+            for mlflow in folders
+        }
         for environment in environments:
-            asked = [case for case in cases if environment.asks(case.model)]
-            ours = answers_of_modelport(environment.python, folders[environment.mlflow], asked)
-            for case in asked:
+            ours = answers_of_modelport(environment.python, folders[environment.mlflow], asked[environment.name])
+            for case in asked[environment.name]:
                 both = Both(theirs[environment.mlflow].result()[case.id], ours[case.id])
                 found[environment.name, case.id] = both
     return found

@@ -81,6 +81,20 @@ class EchoBytes(PythonModel):
         return [repr(item) for item in model_input]
 
 
+class EchoNumbers(PythonModel):
+    """Integers are no floats for a type hint."""
+
+    def predict(self, model_input: list[float]) -> list[str]:
+        return [repr(number) for number in model_input]
+
+
+class EchoMaps(PythonModel):
+    """Objects with any keys."""
+
+    def predict(self, model_input: list[dict[str, int]]) -> list[str]:
+        return [repr(item) for item in model_input]
+
+
 class Sleeper(PythonModel):
     """Adds up its numbers after a pause; a negative number makes it fail."""
 

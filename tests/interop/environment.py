@@ -23,8 +23,9 @@ class Environment:
         """The interpreter that serves the models."""
         return Path(sys.executable) if self.serves_without_mlflow else python_of(self.mlflow)
 
-    def asks(self, model: str) -> bool:
-        return self.models is None or model in self.models
+    def asks(self, model: str, form: str) -> bool:
+        """Whether such a request is made here. MLflow 2 does not know Parquet."""
+        return (self.models is None or model in self.models) and (form != "parquet" or self.mlflow != "mlflow-2")
 
 
 def python_of(mlflow: str) -> Path:
@@ -36,7 +37,7 @@ def python_of(mlflow: str) -> Path:
 
 BESIDE_MLFLOW_3 = (
     *("artifacts", "chat", "free", "from_code", "logistic", "mlflow_2_1", "mlflow_2_6"),
-    *("optional", "outputs", "params", "typed_bytes", "typed_texts"),
+    *("outputs", "params", "typed_bytes", "typed_texts"),
 )
 """Where it could matter that MLflow is importable beside the model: its own loaders then do part of the work."""
 

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import cloudpickle
@@ -111,12 +112,30 @@ def onnx_dense(path: Path) -> None:
     mlflow.onnx.save_model(model, path, signature=signature, pip_requirements=["onnx", "onnxruntime"])
 
 
+def onnx_named(path: Path) -> None:
+    from onnx import TensorProto, helper
+
+    graph = helper.make_graph(
+        [helper.make_node("ReduceSum", ["x"], ["total"], keepdims=0)],
+        "total",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 3])],
+        [helper.make_tensor_value_info("total", TensorProto.FLOAT, None)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    signature = ModelSignature(tensors(("float32", (-1, 3), "x")), tensors(("float32", (), "total")))
+    mlflow.onnx.save_model(model, path, signature=signature, pip_requirements=["onnx", "onnxruntime"])
+
+
 def required(path: Path) -> None:
     save_echo(path, columns(**{name: getattr(DataType, name) for name in SCALARS}))
 
 
 def optional(path: Path) -> None:
     save_echo(path, Schema([ColSpec(getattr(DataType, name), name, required=False) for name in SCALARS]))
+
+
+def save_one_column(path: Path, kind: str) -> None:
+    save_echo(path, columns(v=getattr(DataType, kind)))
 
 
 def plural(name: str) -> str:
@@ -146,6 +165,13 @@ def nested(path: Path) -> None:
     save_echo(
         path, columns(id=DataType.long, numbers=Array(DataType.double), grid=Array(Array(DataType.long)), point=point)
     )
+
+
+def objects(path: Path) -> None:
+    point = Object(
+        [Property("x", DataType.double), Property("n", DataType.long), Property("s", DataType.string, False)]
+    )
+    save_echo(path, columns(id=DataType.long, point=point))
 
 
 def params(path: Path) -> None:
@@ -233,11 +259,21 @@ def mlflow_2_6(path: Path) -> None:
     (path / "python_model.pkl").write_bytes(cloudpickle.dumps(echoes.Echo()))
 
 
+def mlflow_2_10(path: Path) -> None:
+    copy_handmade("mlflow-2.10", path)
+    (path / "python_model.pkl").write_bytes(cloudpickle.dumps(echoes.Echo()))
+
+
+ONE_COLUMN = ("boolean", "integer", "long", "float", "double", "binary", "datetime")
+"""Each with a model of its own, whose one required column it is; ``text`` is the one of strings."""
+
+
 MODELS: dict[str, Callable[[Path], None]] = {
     "logistic": logistic,
     "probabilities": probabilities,
     "forest": forest,
     "onnx_dense": onnx_dense,
+    "onnx_named": onnx_named,
     "sleeper": lambda path: save_python(path, echoes.Sleeper(), columns(x=DataType.double, y=DataType.double)),
     "outputs": lambda path: save_python(
         path, echoes.Outputs(), columns(x=DataType.long), [ParamSpec("what", DataType.string, "frame")]
@@ -247,10 +283,20 @@ MODELS: dict[str, Callable[[Path], None]] = {
     "mixed": mixed,
     "nested": nested,
     "text": lambda path: save_echo(path, columns(text=DataType.string)),
+    **{f"one_{kind}": partial(save_one_column, kind=kind) for kind in ONE_COLUMN},
+    "arrays": lambda path: save_echo(path, columns(id=DataType.long, words=Array(DataType.string))),
+    "objects": objects,
+    "maps": lambda path: save_echo(path, columns(id=DataType.long, scores=Map(DataType.double))),
+    "anything": lambda path: save_echo(path, columns(id=DataType.long, x=AnyType())),
+    "unnamed_array": lambda path: save_echo(path, Schema([ColSpec(Array(DataType.long))])),
+    "unnamed_doubles": lambda path: save_echo(path, Schema([ColSpec(DataType.double)] * 3)),
     "unnamed_text": lambda path: save_python(path, echoes.EchoWithoutParams(), Schema([ColSpec(DataType.string)])),
     "unnamed_pair": lambda path: save_echo(path, Schema([ColSpec(DataType.double), ColSpec(DataType.long)])),
     "integer_names": lambda path: save_echo(path, Schema([ColSpec(DataType.double, 0), ColSpec(DataType.string, 1)])),
     "tensor": lambda path: save_echo(path, tensors(("float32", (-1, 3), None))),
+    "tensor_of_longs": lambda path: save_echo(path, tensors(("int64", (-1, 2), None))),
+    "images": lambda path: save_echo(path, tensors(("uint8", (-1, 2, 2), None))),
+    "ragged": lambda path: save_echo(path, tensors(("float32", (-1, -1), None))),
     "tensor_of_texts": lambda path: save_echo(path, tensors(("str", (-1,), None))),
     "tensors": lambda path: save_echo(path, tensors(("float32", (-1, 2), "a"), ("int64", (-1,), "b"))),
     "named_tensor": lambda path: save_echo(path, tensors(("int64", (-1, 2), "ids"))),
@@ -259,12 +305,15 @@ MODELS: dict[str, Callable[[Path], None]] = {
     "chat": chat,
     "typed_texts": lambda path: save_python(path, echoes.EchoTexts(), None),
     "typed_bytes": lambda path: save_python(path, echoes.EchoBytes(), None),
+    "typed_numbers": lambda path: save_python(path, echoes.EchoNumbers(), None),
+    "typed_maps": lambda path: save_python(path, echoes.EchoMaps(), None),
     "artifacts": artifacts,
     "from_code": from_code,
     "own_loader": own_loader,
     "mlflow_1": mlflow_1,
     "mlflow_2_1": mlflow_2_1,
     "mlflow_2_6": mlflow_2_6,
+    "mlflow_2_10": mlflow_2_10,
 }
 
 

@@ -28,19 +28,26 @@ def load_apps(models: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     return apps, unloadable
 
 
-async def answer(app: Any, request: dict[str, Any]) -> dict[str, Any]:
+def client_of(app: Any) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://host", timeout=30) as client:
-        client.headers.clear()
-        response = await client.request(
-            request["method"], request["path"], headers=request["headers"], content=base64.b64decode(request["body"])
-        )
-        return {"status": response.status_code, "headers": dict(response.headers), "text": response.text}
+    client = httpx.AsyncClient(transport=transport, base_url="http://host", timeout=30, trust_env=False)
+    client.headers.clear()
+    return client
+
+
+async def answer(client: httpx.AsyncClient, request: dict[str, Any]) -> dict[str, Any]:
+    response = await client.request(
+        request["method"], request["path"], headers=request["headers"], content=base64.b64decode(request["body"])
+    )
+    return {"status": response.status_code, "headers": dict(response.headers), "text": response.text}
 
 
 async def answer_all(apps: dict[str, Any], requests: list[dict[str, Any]]) -> dict[str, Any]:
+    clients = {name: client_of(app) for name, app in apps.items()}
     return {
-        request["id"]: await answer(apps[request["model"]], request) for request in requests if request["model"] in apps
+        request["id"]: await answer(clients[request["model"]], request)
+        for request in requests
+        if request["model"] in clients
     }
 
 

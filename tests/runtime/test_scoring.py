@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from modelport_runtime.errors import ModelportError
 from modelport_runtime.flavors.predictor import Predictor
-from modelport_runtime.policy import LENIENT
 from modelport_runtime.schema import ColSpec, Scalar, Schema, Signature
-from modelport_runtime.scoring import Request, Scorer
+from modelport_runtime.scoring import INVOCATION, Request, Scorer
 
 pd = pytest.importorskip("pandas")
 np = pytest.importorskip("numpy")
@@ -41,7 +40,7 @@ def scorer_of(predict: Any, schema: Schema, **predictor: Any) -> Scorer:
 
 
 def requests(bodies: list[bytes]) -> list[Request]:
-    return [Request(number, "json", LENIENT, body, time.perf_counter()) for number, body in enumerate(bodies)]
+    return [Request(number, INVOCATION, body, time.perf_counter()) for number, body in enumerate(bodies)]
 
 
 def outcome(body: Any) -> Any:

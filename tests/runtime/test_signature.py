@@ -79,10 +79,12 @@ def test_nested_types(entry, kind):
         ({"optional": False}, True),
     ],
 )
+@pytest.mark.divergence("S1", "S2")
 def test_columns_are_required_unless_they_say_otherwise_in_either_age(kind, written, required):
     assert inputs({**kind, "name": "x", **written}).columns[0].required is required
 
 
+@pytest.mark.divergence("S3")
 def test_names_may_be_integers_and_zero_is_a_name():
     schema = inputs({"type": "double", "name": 1}, {"type": "double", "name": 0})
     assert schema.names == (1, 0)
@@ -96,6 +98,24 @@ def test_tensors():
     )
     assert schema == Schema((TensorSpec("float32", (-1, 28), "x"), TensorSpec("datetime64[ns]", (-1,), "y")))
     assert inputs({"type": "tensor", "tensor-spec": {"dtype": "str", "shape": [-1]}}).is_tensor
+
+
+@pytest.mark.divergence("S5")
+def test_what_a_newer_version_says_of_a_column_is_ignored():
+    entry = {"type": "double", "name": "x", "required": True, "unit": "kg"}
+    assert inputs(entry) == Schema((ColSpec(Scalar("double"), "x"),))
+
+
+@pytest.mark.divergence("S6")
+def test_a_null_in_the_shape_of_a_tensor_is_free():
+    entry = {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [None, 3]}}
+    assert inputs(entry) == Schema((TensorSpec("float32", (-1, 3)),))
+
+
+@pytest.mark.divergence("S7")
+def test_a_spark_vector_may_be_a_member_of_an_object():
+    entry = {"type": "object", "name": "o", "properties": {"v": {"type": "sparkml_vector"}}}
+    assert inputs(entry).columns[0].type == Object((Property("v", Array(Scalar("double"), spark_vector=True)),))
 
 
 @pytest.mark.parametrize("key", ["type", "dtype"])

@@ -50,7 +50,7 @@ class Gate:
 def _load_pyfunc(path):
     return Gate()
 '''
-HEAD = b'{"content":"json","policy":"lenient"}'
+HEAD = b'{"content":"json","dialect":"mlflow","policy":"lenient","answer":"json"}'
 
 
 class Peer:
@@ -122,6 +122,7 @@ class Bench:
     def hand_shake(self, mlmodel: dict[str, Any], **settings: Any) -> wire.Message:
         head = {
             "wire": wire.WIRE_VERSION,
+            "name": "m",
             "model_path": str(self.folder),
             "mlmodel": mlmodel,
             "model_config": None,
@@ -455,3 +456,98 @@ def test_an_interrupt_from_the_keyboard_is_left_to_the_launcher(bench: Bench) ->
     peer.send(infer(1, "free"))
     assert peer.started() == [1]
     assert peer.result() == (1, ["free"])
+
+
+# -- answers that are made bit by bit ----------------------------------------------------------------------------------
+
+STREAMS = """
+import os, time
+
+FOLDER = {folder!r}
+
+class Streams:
+    def predict(self, data):
+        return 0
+
+    def predict_stream(self, data):
+        what, count = data
+        try:
+            for number in range(int(count)):
+                if what == "fails" and number == 2:
+                    raise ValueError("enough")
+                yield "x" * (3 << 20) if what == "large" else number
+        finally:
+            open(os.path.join(FOLDER, "closed-" + what), "w").close()
+
+def _load_pyfunc(path):
+    return Streams()
+"""
+
+
+def streaming_model(bench: Bench) -> dict[str, Any]:
+    (bench.folder / "code" / "streams.py").write_text(STREAMS.format(folder=str(bench.folder)))
+    return {"flavors": {"python_function": {"loader_module": "streams", "code": "code", "streamable": True}}}
+
+
+def ask_for_stream(id: int, what: str, count: int) -> tuple[Any, ...]:
+    head = HEAD.replace(b'"answer":"json"', b'"answer":"stream"')
+    return (wire.INFER, id, head, json.dumps({"inputs": [[what, str(count)]]}).encode(), 0, 60_000)
+
+
+def test_a_stream_sends_what_its_credit_allows_and_ends_with_a_result(bench: Bench) -> None:
+    bench.load(streaming_model(bench))
+    peer = bench.connect()
+    peer.send(ask_for_stream(7, "counts", 40))
+    assert peer.started() == [7]
+    pieces = [peer.expect(wire.STREAM).body for _ in range(wire.STREAM_WINDOW)]
+    peer.sock.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        peer.next()
+    peer.sock.settimeout(20)
+    for _ in range(40 - wire.STREAM_WINDOW):
+        peer.channel.credit(7)
+        peer.send()
+        pieces.append(peer.expect(wire.STREAM).body)
+    assert pieces == [b"data: %d\n\n" % number for number in range(40)]
+    end = peer.expect(wire.RESULT)
+    assert (end.id, end.body, json.loads(end.head)["joined"]) == (7, b"", [1, 1])
+
+
+def test_an_event_larger_than_a_frame_comes_in_several(bench: Bench) -> None:
+    bench.load(streaming_model(bench))
+    peer = bench.connect()
+    peer.send(ask_for_stream(7, "large", 1))
+    assert peer.started() == [7]
+    event = b"".join(peer.expect(wire.STREAM).body for _ in range(4))
+    assert json.loads(event[len(b"data: ") :]) == "x" * (3 << 20)
+    assert peer.expect(wire.RESULT).id == 7
+
+
+@pytest.mark.parametrize("how", ["cancelled", "its connection closed"])
+def test_a_stream_nobody_wants_is_closed_in_the_model(bench: Bench, how: str) -> None:
+    bench.load(streaming_model(bench))
+    peer = bench.connect()
+    peer.send(ask_for_stream(7, "counts", 1_000_000))
+    assert peer.started() == [7]
+    for _ in range(wire.STREAM_WINDOW):
+        peer.expect(wire.STREAM)
+    if how == "cancelled":
+        peer.send((wire.CANCEL, 7))
+        error = peer.expect(wire.ERROR)
+        assert (error.id, json.loads(error.head)["error"]["code"]) == (7, "CANCELLED")
+    else:
+        peer.sock.close()
+    until = time.monotonic() + 20
+    while not (bench.folder / "closed-counts").exists():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_a_stream_that_fails_ends_with_the_error(bench: Bench) -> None:
+    bench.load(streaming_model(bench))
+    peer = bench.connect()
+    peer.send(ask_for_stream(7, "fails", 5))
+    assert peer.started() == [7]
+    assert [peer.expect(wire.STREAM).body for _ in range(2)] == [b"data: 0\n\n", b"data: 1\n\n"]
+    error = json.loads(peer.expect(wire.ERROR).head)["error"]
+    assert (error["type"], error["details"][0]["message"]) == ("ModelFailed", "enough")

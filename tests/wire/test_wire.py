@@ -10,15 +10,17 @@ from modelport_runtime import wire
 
 SAMPLES = Path(__file__).parent / "samples"
 
+FORM = b'{"content":"json","dialect":"mlflow","policy":"lenient","answer":"json"}'
 SAMPLE_MESSAGES = {
-    "handshake": (wire.HANDSHAKE, 0, b'{"wire": 1}', b"", 0, 0),
-    "infer": (wire.INFER, 7, b'{"content":"json","policy":"lenient"}', b'{"inputs": [1]}', 0, 60_000),
+    "handshake": (wire.HANDSHAKE, 0, b'{"wire": 2}', b"", 0, 0),
+    "infer": (wire.INFER, 7, FORM, b'{"inputs": [1]}', 0, 60_000),
     "infer-alone": (wire.INFER, 8, b"{}", b"x", wire.ALONE, 5),
     "start": (wire.START, 0, b"", (7).to_bytes(8, "little") + (8).to_bytes(8, "little"), 0, 0),
     "result": (wire.RESULT, 7, b'{"rows": 1, "phases": [1, 2, 3, 4]}', b'{"predictions": [1]}', 0, 0),
     "error": (wire.ERROR, 8, b'{"error": {"code": "BAD_REQUEST"}}', b"", 0, 0),
     "credit": (wire.CREDIT, 1 << 40, b"", b"", 0, 0),
     "cancel": (wire.CANCEL, 9, b"", b"", 0, 0),
+    "stream": (wire.STREAM, 7, b"", b"data: 1\n\n", 0, 0),
     "stop": (wire.STOP, 0, b"", b"", 0, 0),
 }
 
@@ -32,7 +34,7 @@ def test_the_bytes_of_every_kind_are_as_stored(name: str) -> None:
 
 def test_every_kind_that_carries_a_message_has_a_sample() -> None:
     kinds = {message[0] for message in SAMPLE_MESSAGES.values()}
-    assert kinds | {wire.CHUNK} == set(range(wire.HANDSHAKE, wire.STOP + 1))
+    assert kinds | {wire.CHUNK} == set(range(wire.HANDSHAKE, wire.STREAM + 1))
 
 
 @given(st.lists(st.binary(max_size=300), max_size=8), st.lists(st.integers(1, 40), max_size=60))
@@ -91,3 +93,15 @@ def test_a_body_over_the_limit_is_refused() -> None:
 def test_garbage_is_no_frame(garbage: bytes) -> None:
     with pytest.raises(wire.WireError):
         wire.Channel(1 << 20).receive(garbage)
+
+
+def test_credit_for_no_body_is_credit_for_a_stream() -> None:
+    worker, scoring = wire.Channel(1 << 20), wire.Channel(1 << 20)
+    credited: list[int] = []
+    worker.on_credit = credited.append
+    worker.send(wire.STREAM, 7, b"", b"data: 1\n\n")
+    (piece,) = scoring.receive(worker.take())
+    assert (piece.kind, piece.id, piece.body) == (wire.STREAM, 7, b"data: 1\n\n")
+    scoring.credit(piece.id)
+    assert worker.receive(scoring.take()) == []
+    assert credited == [7]

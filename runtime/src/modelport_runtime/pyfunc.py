@@ -76,7 +76,7 @@ class PyFuncModel:
         signature = self.signature
         if signature is not None and signature.inputs is not None:
             data = enforce(data, signature.inputs, LENIENT)
-        yield from stream(_single_input(data), self._params(params))
+        yield from stream(single_input(data), self._params(params))
 
     def _params(self, params: Optional[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
         specs = self.signature.params if self.signature is not None else None
@@ -185,7 +185,7 @@ def _with_example_type(model: PyFuncModel) -> PyFuncModel:
     return model
 
 
-def _single_input(data: Any) -> Any:
+def single_input(data: Any) -> Any:
     """One input as JSON would hold it: a frame of one row as text, or as a dictionary."""
     if hasattr(data, "iloc") and hasattr(data, "columns"):
         data = data.iloc[:, 0].tolist() if list(data.columns) == [0] else data.to_dict(orient="records")

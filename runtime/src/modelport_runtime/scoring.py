@@ -1,24 +1,28 @@
 """Requests → answers for one loaded model: decode, enforce, predict, encode; alone, or joined where that changes nothing.
 
-No I/O and no waiting: the worker brings the requests that are there and carries the answers away.
+How a request is read depends on its carrier (JSON, CSV, column blocks) and, for JSON, on its dialect; from there on all go
+one way. No I/O and no waiting: the worker brings the requests that are there and carries the answers away.
 """
 
+import importlib
 import json
 import logging
 import time
 import traceback
 from collections import OrderedDict
-from typing import Any, Dict, Hashable, List, NamedTuple, Optional, Union
+from typing import Any, Dict, Generator, Hashable, List, NamedTuple, Optional, Tuple, Union
 
 from modelport_runtime import batching
+from modelport_runtime.columns import unpack
 from modelport_runtime.enforcement.data import enforce
 from modelport_runtime.enforcement.params import enforce_params
 from modelport_runtime.errors import InvalidInput, ModelFailed, ModelportError, SchemaMismatch
-from modelport_runtime.payload import decoding
-from modelport_runtime.payload.blocks import Block, reader_for
+from modelport_runtime.payload import azure, column_blocks, decoding, open_inference
+from modelport_runtime.payload.blocks import Block, BlockReader, reader_for
+from modelport_runtime.payload.casting import cast_frame
 from modelport_runtime.payload.encoding import encode_predictions
 from modelport_runtime.policy import LENIENT, POLICIES, Policy
-from modelport_runtime.pyfunc import PyFuncModel
+from modelport_runtime.pyfunc import PyFuncModel, single_input
 from modelport_runtime.schema import Array, Map, Object
 
 log = logging.getLogger(__name__)
@@ -27,12 +31,28 @@ JOINING_PAUSE = 1.0
 """Seconds without joining after a joined prediction failed, so that a bad neighbour costs the others little."""
 
 
+class Form(NamedTuple):
+    """How a request is to be read and answered: the head of its INFER frame."""
+
+    content: str
+    """``json``, ``csv``, or ``columns`` (what the scoring process made of Parquet and Arrow)."""
+    dialect: str
+    """Whose JSON it is: ``mlflow``, ``azure`` or ``v2`` (Open Inference Protocol)."""
+    policy: Policy
+    answer: str
+    """``json``, ``columns``, or ``stream`` (events, made by ``predict_stream``)."""
+    json_size: Optional[int] = None
+    """``v2`` with binary tensors: the bytes of JSON before them."""
+
+
+INVOCATION = Form("json", "mlflow", LENIENT, "json")
+
+
 class Request(NamedTuple):
-    """One request as it came: ``content`` is ``json`` or ``csv``; ``arrived`` is time.perf_counter() when it was read."""
+    """One request as it came; ``arrived`` is time.perf_counter() when it was read."""
 
     id: int
-    content: str
-    policy: Policy
+    form: Form
     body: bytes
     arrived: float
 
@@ -40,7 +60,8 @@ class Request(NamedTuple):
 class Answer(NamedTuple):
     """The answer's body, or the error; phases in microseconds: queue, decode, predict, encode.
 
-    ``joined`` is (requests, rows) of the predict call on the first answer of each call, None on the others.
+    ``joined`` is (requests, rows) of the predict call on the first answer of each call, None on the others; ``json_size``
+    the bytes of JSON before the binary tensors of a ``v2`` answer that has some.
     """
 
     id: int
@@ -48,12 +69,13 @@ class Answer(NamedTuple):
     rows: int = 0
     phases: Optional[List[int]] = None
     joined: Optional[List[int]] = None
+    json_size: Optional[int] = None
 
 
 class _Prepared:
     """A request that was decoded and fits the signature."""
 
-    __slots__ = ("data", "decoded", "params", "request", "rows", "started", "unwrapped")
+    __slots__ = ("data", "decoded", "infer", "params", "request", "rows", "started", "unwrapped")
 
     def __init__(
         self, request: Request, data: Any, params: Optional[Dict[str, Any]], unwrapped: bool, started: float
@@ -62,6 +84,7 @@ class _Prepared:
         self.data = data
         self.params = params
         self.unwrapped = unwrapped
+        self.infer: Optional[open_inference.InferRequest] = None
         self.rows = batching.row_count(data)
         self.started = started
         self.decoded = time.perf_counter()
@@ -70,11 +93,13 @@ class _Prepared:
 class Scorer:
     """Scores requests with one model. Safe for several threads as far as the model is."""
 
-    def __init__(self, model: PyFuncModel) -> None:
+    def __init__(self, model: PyFuncModel, name: str = "model") -> None:
+        self._name = name
         self._predictor = model.predictor
         signature = model.signature
         self._from_type_hint = signature is not None and signature.is_from_type_hint
         self._schema = signature.inputs if signature is not None else None
+        self._outputs = signature.outputs if signature is not None else None
         self._params = signature.params if signature is not None else None
         self._param_names = tuple(spec.name for spec in self._params or ())
         self._reader = None if self._from_type_hint else reader_for(self._schema)
@@ -103,6 +128,11 @@ class Scorer:
             except Exception as error:  # noqa: BLE001  a hole in our own reading must not take the worker down
                 answers.append(Answer(request.id, _unexpected(error), 0, None))
                 continue
+            if (
+                not prepared.rows and request.form.dialect == "azure"
+            ):  # the strict policy's word, whatever the model thinks
+                answers.append(Answer(request.id, b"[]", 0, _refused(request, started)))
+                continue
             key = None
             if len(requests) > 1 and self.joins and prepared.rows:
                 key = batching.joining_key(prepared.data, prepared.params)
@@ -113,27 +143,66 @@ class Scorer:
         return answers
 
     def _prepare(self, request: Request, started: float) -> _Prepared:
-        if request.content == "csv":
-            data = self._fitting(decoding.read_csv(request.body, self._schema, request.policy), request, parsed=True)
-            return _Prepared(request, data, self._checked(None), False, started)
-        if self._reader is not None and not request.policy.strict:
-            payload = decoding.read_json(request.body, self._param_names, exact=False)
-            data = self._reader.read(payload.form, payload.value)
+        form = request.form
+        if form.content != "json":
+            read = self._from_csv if form.content == "csv" else self._from_columns
+            return _Prepared(request, read(request), self._checked(None), form.dialect != "mlflow", started)
+        if form.dialect == "v2":
+            return self._prepare_infer(request, started)
+        is_azure = form.dialect == "azure"
+        if is_azure:
+            payload = azure.read_json(request.body, self._schema, self._param_names, self._from_type_hint)
+        else:
+            payload = decoding.read_json(request.body, self._param_names, exact=self._reader is None)
+        if self._reader is not None:
+            data = self._reader.read(payload.form, payload.value, form.policy.strict)
             if data is not None and payload.params is None:
-                return _Prepared(request, data, self._checked(None), False, started)
-        payload = decoding.read_json(request.body, self._param_names)
-        data = decoding.to_data(payload, self._schema, request.policy, self._from_type_hint)
+                return _Prepared(request, data, self._checked(None), is_azure, started)
+            if not is_azure:
+                payload = decoding.read_json(request.body, self._param_names)
+        data = decoding.to_data(payload, self._schema, form.policy, self._from_type_hint)
         if not self._from_type_hint:
             data = self._fitting(data, request, parsed=not payload.unwrapped)
         params = payload.params if payload.params is not None or not payload.unwrapped else {}
-        return _Prepared(request, data, self._checked(params), payload.unwrapped, started)
+        return _Prepared(request, data, self._checked(params), payload.unwrapped or is_azure, started)
+
+    def _prepare_infer(self, request: Request, started: float) -> _Prepared:
+        form = request.form
+        infer = open_inference.read(
+            request.body,
+            form.json_size,
+            self._schema,
+            form.policy,
+            self._param_names,
+            self._reader,
+            self._from_type_hint,
+        )
+        data = infer.data
+        if not self._from_type_hint and not isinstance(data, Block):
+            data = self._fitting(data, request, parsed=True)
+        prepared = _Prepared(request, data, self._checked(infer.params), True, started)
+        prepared.infer = infer._replace(data=None)
+        return prepared
+
+    def _from_csv(self, request: Request) -> Any:
+        return self._fitting(decoding.read_csv(request.body, self._schema, request.form.policy), request, parsed=True)
+
+    def _from_columns(self, request: Request) -> Any:
+        if isinstance(self._reader, BlockReader):
+            block = self._reader.read_table(*unpack(request.body))
+            if block is not None:
+                return block
+        frame = column_blocks.to_frame(request.body, self._schema)
+        if self._schema is not None and not self._from_type_hint:
+            frame = cast_frame(frame, self._schema, request.form.policy, exact=True)
+        return self._fitting(frame, request, parsed=True)
 
     def _fitting(self, data: Any, request: Request, parsed: bool) -> Any:
         """The data against the signature, if there is one; ``parsed``: it was read with the signature in view."""
         if self._schema is None:
             return data
         try:
-            return enforce(data, self._schema, request.policy)
+            return enforce(data, self._schema, request.form.policy)
         except SchemaMismatch as error:
             wrong = (detail for detail in error.details if detail.get("found") != "missing" or "path" in detail)
             if parsed and any(detail.get("column") in self._nested for detail in wrong):
@@ -185,13 +254,44 @@ class Scorer:
         for prepared, share in zip(batch, shares):
             encoding = time.perf_counter()
             body: Union[bytes, ModelportError]
+            json_size = None
             try:
-                body = encode_predictions(share, prepared.unwrapped)
+                body, json_size = self._encode(share, prepared)
+            except ModelportError as error:
+                body = error
             except Exception as error:  # noqa: BLE001  an answer nobody can encode is this request's own failure
                 body = _unexpected(error)
             phases = _phases(prepared, started, predicted, encoding)
-            answers.append(Answer(prepared.request.id, body, prepared.rows, phases, joined))
+            answers.append(Answer(prepared.request.id, body, prepared.rows, phases, joined, json_size))
             joined = None
+
+    def _encode(self, prediction: Any, prepared: _Prepared) -> Tuple[bytes, Optional[int]]:
+        if prepared.infer is not None:
+            return open_inference.write(prediction, prepared.infer, self._name, self._outputs)
+        if prepared.request.form.answer == "columns":
+            return column_blocks.from_prediction(prediction), None
+        return encode_predictions(prediction, prepared.unwrapped), None
+
+    def stream(self, request: Request) -> Generator[bytes, None, None]:
+        """The chunks of ``predict_stream``, each a server-sent event; what fails is raised as a ModelportError."""
+        predict_stream = self._predictor.predict_stream
+        if predict_stream is None:
+            raise InvalidInput(
+                "this model cannot stream: it has no predict_stream",
+                hint="ask without stream=true or text/event-stream",
+            )
+        prepared = self._prepare(request, time.perf_counter())
+        data = single_input(self._input(prepared.data))
+        chunks: Any = None
+        try:
+            chunks = predict_stream(data, prepared.params)
+            for chunk in chunks:
+                yield b"data: " + encode_predictions(chunk, unwrapped=True) + b"\n\n"
+        except Exception as error:  # noqa: BLE001  whatever a model raises is told to its caller
+            raise _model_failed(error) from None
+        finally:
+            if hasattr(chunks, "close"):
+                chunks.close()  # the model's own clean-up runs now
 
     def _call(self, data: Any, params: Optional[Dict[str, Any]]) -> Any:
         return self._predictor.predict(self._input(data), params)
@@ -209,10 +309,11 @@ class Scorer:
         where it does. Returns why there was no warm-up, for the log: a failing example keeps no model from serving.
         """
         if example is None:
+            _import_data_libraries()
             return "the model has no input example"
         now = time.perf_counter()
         try:
-            prepared = self._prepare(Request(0, "json", LENIENT, example, now), now)
+            prepared = self._prepare(Request(0, INVOCATION, example, now), now)
             prediction = self._call(prepared.data, prepared.params)
         except Exception as error:  # noqa: BLE001  the example is the author's, and may be wrong
             return f"the input example fails: {type(error).__name__}: {error}"
@@ -236,11 +337,20 @@ class Scorer:
         return batching.same_predictions(self._call(batching.first_row(data), example.params), expected)
 
 
-def read_head(head: bytes) -> Dict[str, Any]:
-    """An INFER frame's head: ``{"content": "json" | "csv", "policy": "lenient" | "strict"}``."""
+def read_head(head: bytes) -> Form:
+    """The form that an INFER frame's head asks for."""
     fields: Dict[str, Any] = json.loads(head)
     fields["policy"] = POLICIES[fields["policy"]]
-    return fields
+    return Form(**fields)
+
+
+def _import_data_libraries() -> None:
+    """What nearly every request needs and the first caller should not wait for, as far as the environment has it."""
+    for name in ("numpy", "pandas"):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            log.debug("not in this environment: %s", error)
 
 
 def _refused(request: Request, started: float) -> List[int]:

@@ -6,8 +6,9 @@
 | kind      | sent by | id      | head                                  | body                                      |
 |-----------|---------|---------|---------------------------------------|-------------------------------------------|
 | HANDSHAKE | both    | 0       | what either side has to say of itself |                                           |
-| INFER     | scoring | request | content, policy                       | the request's body as it came             |
-| START     | worker  | 0       |                                       | ids (u64 each) that begin now (see pool) |
+| INFER     | scoring | request | how to read and answer (see scoring)  | the request's body as it came             |
+| START     | worker  | 0       |                                       | ids (u64 each) that begin now (see pool)  |
+| STREAM    | worker  | request |                                       | the next bytes of an answer made bit by bit |
 | RESULT    | worker  | request | rows, phases                          | the answer's body                         |
 | ERROR     | worker  | request | the error as data                     |                                           |
 | CHUNK     | both    | request |                                       | more of a body whose frame had MORE set   |
@@ -16,16 +17,18 @@
 | STOP      | scoring | 0       |                                       |                                           |
 
 A body above one chunk is sent in pieces; after ``WINDOW`` of them the sender waits for CREDIT, so that one large body never
-holds up the others. ``budget`` is the time in milliseconds the receiver may still spend on the request (0: no limit).
+holds up the others. STREAM frames wait for CREDIT in the same way after ``STREAM_WINDOW``, so that a client which reads slowly
+slows down its own model only; RESULT (without a body) or ERROR ends them. ``budget`` is the time in milliseconds the receiver
+may still spend on the request (0: no limit).
 """
 
 import struct
-from typing import Dict, List, NamedTuple
+from typing import Callable, Dict, List, NamedTuple, Optional
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 """Changed whenever a stored sample in ``tests/wire`` has to change; both sides refuse another version."""
 
-HANDSHAKE, INFER, START, RESULT, ERROR, CHUNK, CREDIT, CANCEL, STOP = range(1, 10)
+HANDSHAKE, INFER, START, RESULT, ERROR, CHUNK, CREDIT, CANCEL, STOP, STREAM = range(1, 11)
 
 MORE = 1
 """Flag: CHUNK frames with the rest of this body follow; the last of them has the flag unset."""
@@ -35,6 +38,7 @@ ALONE = 2
 HEADER = struct.Struct("<BBxxIIIQ")
 CHUNK_SIZE = 1 << 20
 WINDOW = 4
+STREAM_WINDOW = 16
 MAX_HEAD = 4 << 20
 """A handshake carries the whole MLmodel; nothing else comes near."""
 MAX_BUDGET_MS = 0xFFFFFFFF
@@ -85,6 +89,8 @@ class Channel:
 
     def __init__(self, max_body: int) -> None:
         self.outgoing: List[bytes] = []
+        self.on_credit: Optional[Callable[[int], None]] = None
+        """Called with the id of a request for which a STREAM frame may be sent."""
         self._max_body = max_body
         self._rest = b""
         self._sending: Dict[int, _Outgoing] = {}
@@ -131,7 +137,7 @@ class Channel:
         position, end = 0, len(data)
         while end - position >= 24:
             kind, flags, head_size, body_size, budget, id = HEADER.unpack_from(data, position)
-            if not HANDSHAKE <= kind <= STOP or head_size > MAX_HEAD or body_size > CHUNK_SIZE:
+            if not HANDSHAKE <= kind <= STREAM or head_size > MAX_HEAD or body_size > CHUNK_SIZE:
                 raise WireError(f"not a frame: kind {kind}, head of {head_size} bytes, body of {body_size} bytes")
             body_start = position + 24 + head_size
             frame_end = body_start + body_size
@@ -140,7 +146,7 @@ class Channel:
             head = data[position + 24 : body_start] if head_size else b""
             body = data[body_start:frame_end] if body_size else b""
             position = frame_end
-            if kind >= CHUNK or flags & MORE:
+            if CHUNK <= kind <= CREDIT or flags & MORE:
                 self._receive_part(Message(kind, id, head, body, flags, budget), messages)
             else:
                 messages.append(Message(kind, id, head, body, flags, budget))
@@ -153,6 +159,8 @@ class Channel:
             if sending is not None:
                 sending.credit += 1
                 self._send_chunks(frame.id, sending)
+            elif self.on_credit is not None:
+                self.on_credit(frame.id)
         elif frame.kind == CHUNK:
             incoming = self._receiving.get(frame.id)
             if incoming is None:
@@ -162,18 +170,17 @@ class Channel:
             if incoming.size > self._max_body:
                 raise WireError(f"a body of more than {self._max_body} bytes")
             if frame.flags & MORE:
-                self._credit(frame.id)
+                self.credit(frame.id)
             else:
                 del self._receiving[frame.id]
                 first = incoming.first
                 messages.append(first._replace(body=b"".join(incoming.chunks), flags=first.flags & ~MORE))
-        elif frame.flags & MORE:
-            self._receiving[frame.id] = _Incoming(frame)
-            self._credit(frame.id)
         else:
-            messages.append(frame)
+            self._receiving[frame.id] = _Incoming(frame)
+            self.credit(frame.id)
 
-    def _credit(self, id: int) -> None:
+    def credit(self, id: int) -> None:
+        """Let the other side send one more frame of this request's body or stream."""
         self.outgoing.append(HEADER.pack(CREDIT, 0, 0, 0, 0, id))
 
     def _send_chunks(self, id: int, sending: _Outgoing) -> None:

@@ -6,6 +6,7 @@ server, while the main thread reads. The first connection is the control connect
 model, and the worker ends when it closes.
 """
 
+import contextlib
 import faulthandler
 import gc
 import logging
@@ -25,7 +26,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from modelport_runtime import wire
 from modelport_runtime.errors import ModelFailed, ModelNotLoadable, ModelportError
 from modelport_runtime.payload import jsonio
-from modelport_runtime.scoring import Answer, Request, Scorer, read_head
+from modelport_runtime.scoring import Answer, Form, Request, Scorer, read_head
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ SLOW_BATCH = 0.005
 GATHERING = 0.25
 """Share of a slow batch's time that may be spent on gathering; it ends earlier, when nothing comes for ``GAP`` seconds."""
 GAP = 0.001
+MAX_FORMS = 64
+"""Heads of INFER frames remembered: there are a dozen, but for those that name the size of their JSON part."""
 
 
 class Task:
@@ -51,6 +54,26 @@ class Task:
         self.deadline = request.arrived + budget_ms / 1000 if budget_ms else None
 
 
+class Stream:
+    """A streamed answer under way: how many more frames may be sent, and whether anybody still wants them."""
+
+    def __init__(self) -> None:
+        self._credit = threading.Semaphore(wire.STREAM_WINDOW)
+        self.cancelled = False
+
+    def may_send(self) -> bool:
+        """Wait until one more frame may be sent; False: nobody wants it."""
+        self._credit.acquire()
+        return not self.cancelled
+
+    def credit(self) -> None:
+        self._credit.release()
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        self._credit.release()
+
+
 class Connection:
     """One scoring process's socket: what was read and what is still to be written. ``lock`` guards the channel."""
 
@@ -60,6 +83,8 @@ class Connection:
         self.channel = wire.Channel(max_body)
         self.lock = threading.Lock()
         self.closed = False
+        self.streams: Dict[int, Stream] = {}
+        self.channel.on_credit = self._credit
         self._unsent = b""
 
     def receive(self) -> Optional[List[wire.Message]]:
@@ -78,6 +103,11 @@ class Connection:
                 messages += self.channel.receive(data)
             if len(data) < RECEIVE_SIZE:
                 return messages
+
+    def _credit(self, id: int) -> None:
+        stream = self.streams.get(id)
+        if stream is not None:
+            stream.credit()
 
     def send(self, kind: int, id: int, head: bytes = b"", body: bytes = b"") -> None:
         with self.lock:
@@ -114,7 +144,7 @@ class Worker:
         self._listener = listener
         self._selector = selectors.DefaultSelector()
         self._waiting: Dict[Tuple[Connection, int], Task] = {}
-        self._heads: Dict[bytes, Dict[str, Any]] = {}
+        self._forms: Dict[bytes, Form] = {}
         self._stopping = False
         self._lock = threading.Lock()
         self._running = 0
@@ -182,7 +212,7 @@ class Worker:
 
         began = time.perf_counter()
         model = pyfunc.load(settings["model_path"], settings["mlmodel"], settings["model_config"])
-        scorer = Scorer(model)
+        scorer = Scorer(model, settings["name"])
         loaded = time.perf_counter()
         try:
             note = scorer.warm_up(model.metadata.serving_example())
@@ -256,15 +286,20 @@ class Worker:
             waited = self._waiting.pop((connection, id), None) is not None
         with connection.lock:
             came_in_part = connection.channel.forget(id)
+            stream = connection.streams.get(id)
+        if stream is not None:
+            stream.cancel()
         if waited or came_in_part:
-            self._answer(connection, Answer(id, ModelportError("cancelled before it began", code="CANCELLED")))
+            self._answer(connection, _cancelled(id))
 
     def _queue(self, connection: Connection, message: wire.Message) -> None:
-        head = self._heads.get(message.head)
-        if head is None:
-            head = self._heads[message.head] = read_head(message.head)
+        form = self._forms.get(message.head)
+        if form is None:
+            form = read_head(message.head)
+            if len(self._forms) < MAX_FORMS:
+                self._forms[message.head] = form
         arrived = time.perf_counter()
-        request = Request(message.id, head["content"], head["policy"], message.body, arrived)
+        request = Request(message.id, form, message.body, arrived)
         task = Task(connection, request, bool(message.flags & wire.ALONE), message.budget_ms)
         with self._lock:
             self._waiting[(connection, message.id)] = task
@@ -275,7 +310,10 @@ class Worker:
         self._selector.unregister(connection.sock)
         with connection.lock:
             connection.closed = True
+            streams = list(connection.streams.values())
         connection.sock.close()
+        for stream in streams:
+            stream.cancel()
         with self._lock:
             for key in [key for key in self._waiting if key[0] is connection]:
                 del self._waiting[key]
@@ -307,6 +345,8 @@ class Worker:
         head: Dict[str, Any] = {"rows": answer.rows, "phases": answer.phases}
         if answer.joined is not None:
             head["joined"] = answer.joined
+        if answer.json_size is not None:
+            head["json_size"] = answer.json_size
         if isinstance(answer.body, bytes):
             connection.send(wire.RESULT, answer.id, jsonio.dumps(head), answer.body)
         else:
@@ -384,7 +424,8 @@ class Worker:
     def _score_on_thread(self, task: Task) -> None:
         flushed = True
         try:
-            for answer in self._score_alone(task.request):
+            answers = self._stream(task) if task.request.form.answer == "stream" else self._score_alone(task.request)
+            for answer in answers:
                 self._answer(task.connection, answer)
             flushed = task.connection.flush()
         finally:
@@ -400,9 +441,35 @@ class Worker:
         try:
             return self._scorer.score([request])
         except BaseException as error:  # noqa: BLE001  a SystemExit would end the thread unseen, and the answer with it
-            text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-            message = f"the model raised {type(error).__name__} while predicting"
-            return [Answer(request.id, ModelFailed(message, traceback=text))]
+            return [_raised(request.id, error)]
+
+    def _stream(self, task: Task) -> List[Answer]:
+        """Send what the model yields as it comes; the answer ends it."""
+        request, connection = task.request, task.connection
+        stream = Stream()
+        with connection.lock:
+            connection.streams[request.id] = stream
+        began = time.perf_counter()
+        events = self._scorer.stream(request)
+        try:
+            for event in events:
+                for start in range(0, len(event), wire.CHUNK_SIZE):
+                    if not stream.may_send():
+                        return [_cancelled(request.id)]
+                    connection.send(wire.STREAM, request.id, b"", event[start : start + wire.CHUNK_SIZE])
+                    if not connection.flush():
+                        self._wake_writer.send(b"x")
+        except ModelportError as error:
+            return [Answer(request.id, error)]
+        except BaseException as error:  # noqa: BLE001  a SystemExit would end the thread unseen, and the answer with it
+            return [_raised(request.id, error)]
+        finally:
+            with connection.lock:
+                del connection.streams[request.id]
+            with contextlib.suppress(Exception):
+                events.close()  # the model's own clean-up runs now, also where nobody listens any more
+        phases = [int((began - request.arrived) * 1e6), 0, int((time.perf_counter() - began) * 1e6), 0]
+        return [Answer(request.id, b"", 1, phases, [1, 1])]
 
     # -- end -----------------------------------------------------------------------------------------------------------
 
@@ -419,6 +486,15 @@ class Worker:
                 return
             for key, events in self._selector.select(0.01):
                 self._handle(key, events)
+
+
+def _cancelled(id: int) -> Answer:
+    return Answer(id, ModelportError("nobody waits for this answer", code="CANCELLED"))
+
+
+def _raised(id: int, error: BaseException) -> Answer:
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return Answer(id, ModelFailed(f"the model raised {type(error).__name__} while predicting", traceback=text))
 
 
 def _load_error(error: Exception) -> Dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from modelport.settings import DEFAULT_HOST, DEFAULT_PORT, DEFAULT_TIMEOUT, MIB
+from modelport.settings import DEFAULT_HOST, DEFAULT_MODEL_NAME, DEFAULT_PORT, DEFAULT_TIMEOUT, MIB
 
 EPILOG = "Example: modelport serve -m ./model -p 5000 --python ./model-env/bin/python"
 
@@ -55,6 +55,12 @@ def serve(
     tracebacks: Annotated[
         bool, typer.Option("--tracebacks", help="Send the traceback of a failing model to the client.")
     ] = False,
+    server_timing: Annotated[
+        bool, typer.Option("--server-timing", help="Send the time of each phase with every prediction.")
+    ] = False,
+    model_name: Annotated[
+        str, typer.Option(help="The model's name in the paths of the Open Inference Protocol (/v2).")
+    ] = DEFAULT_MODEL_NAME,
 ) -> None:
     """Serve a model over HTTP, as `mlflow models serve` does."""
     from modelport.cli.output import set_up_log
@@ -94,5 +100,7 @@ def serve(
             ssl_keyfile=ssl_keyfile,
             access_log=access_log,
             tracebacks=tracebacks,
+            server_timing=server_timing,
+            model_name=model_name,
         )
     )

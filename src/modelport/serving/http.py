@@ -53,7 +53,7 @@ class Limits:
 
 
 class Request:
-    """A complete request. Exactly one ``respond`` is owed for it."""
+    """A complete request. Owed for it is exactly one ``respond``, or one ``begin``, any number of ``write`` and one ``end``."""
 
     __slots__ = (
         "_connection",
@@ -63,7 +63,9 @@ class Request:
         "keep_alive",
         "method",
         "on_disconnect",
+        "on_resume",
         "path",
+        "query",
         "received",
     )
 
@@ -78,7 +80,7 @@ class Request:
     ) -> None:
         self._connection = connection
         self.method = method
-        path = target.partition(b"?")[0]
+        path, _, self.query = target.partition(b"?")
         if b"%" in path:
             path = urllib.parse.unquote_to_bytes(path)
         self.path = path.rstrip(b"/") or b"/"
@@ -89,6 +91,8 @@ class Request:
         self.keep_alive = True
         self.received = time.perf_counter()
         self.on_disconnect: Callable[[], None] | None = None
+        self.on_resume: Callable[[], None] | None = None
+        """Called when a client that did not keep up with what was written has caught up."""
 
     @property
     def client(self) -> str:
@@ -99,6 +103,18 @@ class Request:
     ) -> None:
         """Send the answer. ``headers`` are more header lines, each ended by CRLF."""
         self._connection.respond(self, status, body, content_type, headers)
+
+    def begin(self, status: int, content_type: bytes, headers: bytes = b"") -> None:
+        """Send the head of an answer whose body follows by and by."""
+        self._connection.begin(self, status, content_type, headers)
+
+    def write(self, data: bytes) -> bool:
+        """Send more of the body; False: the client does not keep up, and ``on_resume`` will be called."""
+        return self._connection.write(self, data)
+
+    def end(self) -> None:
+        """The body is complete."""
+        self._connection.end(self)
 
 
 Application = Callable[[Request], None]
@@ -127,6 +143,8 @@ class Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._chunks: list[bytes] = []
         self._idle_since = server.loop.time()
+        self._paused = False
+        self._chunked = False
         self._unread = 0
         self._unread_since = 0.0
 
@@ -179,10 +197,14 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not read its answers: take no more requests from it."""
+        self._paused = True
         self._read(False)
 
     def resume_writing(self) -> None:
+        self._paused = False
         self._read(True)
+        if self._active is not None and self._active.on_resume is not None:
+            self._active.on_resume()
 
     def _read(self, wanted: bool) -> None:
         transport = self._transport
@@ -274,9 +296,7 @@ class Connection(asyncio.Protocol):
         if transport is None or request is not self._active:
             return
         self.server.buffered -= len(request.body)
-        self._active = None
-        # What was read whole behind this request is still answered, and the connection closed after that.
-        close = not request.keep_alive or ((self.server.draining or self._refused) and not self._pending)
+        close = self._closes_after(request)
         head = b"%s%s\r\ncontent-type: %s\r\ncontent-length: %d\r\nx-request-id: %s\r\n%s%s\r\n" % (
             _STATUS_LINES[status],
             self.server.date,
@@ -292,6 +312,53 @@ class Connection(asyncio.Protocol):
             transport.writelines([head, body])
         else:
             transport.write(head + body)
+        self._go_on(close)
+
+    def begin(self, request: Request, status: int, content_type: bytes, headers: bytes) -> None:
+        """Write the head of the active request's answer; a client of HTTP/1.0 sees the body's end by the closing."""
+        transport = self._transport
+        if transport is None or request is not self._active:
+            return
+        self.server.buffered -= len(request.body)
+        request.body = b""
+        self._chunked = self._parser.get_http_version() != "1.0"
+        request.keep_alive = self._chunked and not self._closes_after(request)
+        transport.write(
+            b"%s%s\r\ncontent-type: %s\r\n%sx-request-id: %s\r\n%s%s\r\n"
+            % (
+                _STATUS_LINES[status],
+                self.server.date,
+                content_type,
+                b"transfer-encoding: chunked\r\n" if self._chunked else b"",
+                request.id,
+                headers,
+                b"" if request.keep_alive else b"connection: close\r\n",
+            )
+        )
+
+    def write(self, request: Request, data: bytes) -> bool:
+        """Write more of the active request's answer; False while the client does not keep up."""
+        transport = self._transport
+        if transport is None or request is not self._active or not data:
+            return True
+        transport.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
+        return not self._paused
+
+    def end(self, request: Request) -> None:
+        """The active request is answered: begin the next one, if it is there."""
+        transport = self._transport
+        if transport is None or request is not self._active:
+            return
+        if self._chunked:
+            transport.write(b"0\r\n\r\n")
+        self._go_on(self._closes_after(request))
+
+    def _closes_after(self, request: Request) -> bool:
+        """Whether the connection ends with this answer; what was read whole behind it is still answered."""
+        return not request.keep_alive or ((self.server.draining or self._refused) and not self._pending)
+
+    def _go_on(self, close: bool) -> None:
+        self._active = None
         if close:
             self._linger()
         elif self._pending:

@@ -10,8 +10,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-ROUTES = ("/invocations", "/ping", "/health", "/version", "/metrics", "other")
-STATUSES = (200, 400, 401, 403, 404, 405, 408, 409, 413, 415, 429, 431, 500, 501, 503, 504)
+ROUTES = ("/invocations", "/score", "/v2/infer", "/ping", "/health", "/version", "/metrics", "documents", "other")
+STATUSES = (200, 400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 424, 429, 431, 500, 501, 503, 504)
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 PHASES = ("queue", "decode", "predict", "encode")
@@ -79,10 +79,12 @@ class Metrics:
         """A request of which nothing more is known than its answer."""
         self._slots[ROUTE_INDEX[route] + STATUS_INDEX.get(status, STATUS_INDEX[500])] += 1
 
-    def observe(self, status: int, seconds: float, phases: list[int] | None, joined: list[int] | None) -> None:
-        """One request to `/invocations`: its time, its phases (microseconds), and the predict call it stands for."""
+    def observe(
+        self, route: str, status: int, seconds: float, phases: list[int] | None, joined: list[int] | None
+    ) -> None:
+        """One request for predictions: its time, its phases (microseconds), and the predict call it stands for."""
         slots = self._slots
-        slots[STATUS_INDEX.get(status, STATUS_INDEX[500])] += 1
+        slots[ROUTE_INDEX[route] + STATUS_INDEX.get(status, STATUS_INDEX[500])] += 1
         slots[DURATION.start + bisect_left(SECONDS, seconds)] += 1
         slots[DURATION.start + DURATION.size - 1] += seconds
         if phases is not None:

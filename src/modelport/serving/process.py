@@ -12,6 +12,7 @@ import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from modelport.errors import CannotStart
@@ -19,6 +20,7 @@ from modelport.serving.access_log import AccessLog
 from modelport.serving.http import HttpServer, Limits
 from modelport.serving.metrics import Metrics, WorkerGauge, resident_memory
 from modelport.serving.routes import Routes
+from modelport.serving.served_model import ServedModel
 from modelport.workers.pool import Pool
 from modelport.workers.process import WorkerAddress
 
@@ -40,6 +42,10 @@ class ScoringSettings:
     tracebacks: bool
     ssl_certfile: str | None
     ssl_keyfile: str | None
+    server_timing: bool
+    model_name: str
+    model_folder: str
+    mlmodel: dict[str, Any]
 
 
 class Scoring:
@@ -73,7 +79,14 @@ class Scoring:
         self._metrics.restarts = lambda: self._restarts
         self._access_log = AccessLog(settings.access_log)
         routes = Routes(
-            self._pool, self._metrics, self._access_log, api_key=settings.api_key, tracebacks=settings.tracebacks
+            self._pool,
+            self._metrics,
+            self._access_log,
+            ServedModel(settings.model_name, Path(settings.model_folder), settings.mlmodel),
+            api_key=settings.api_key,
+            tracebacks=settings.tracebacks,
+            timing=settings.server_timing,
+            max_body=settings.max_body,
         )
         limits = Limits(settings.max_body, settings.max_buffered)
         self._http = HttpServer(routes, limits, lambda status: self._metrics.count("other", status))

@@ -1,72 +1,92 @@
-"""What is answered where: each route reads what it needs of a request, makes one call, and formats the answer."""
+"""What is answered where: the table of paths, the key, and the small routes that ask no worker."""
 
 import hmac
 import logging
 import time
+import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
 import modelport_runtime
 from modelport.serving.access_log import AccessLog
-from modelport.serving.http import Request, error_body
-from modelport.serving.metrics import Metrics
-from modelport.serving.status import MLFLOW_STATUS
-from modelport.workers.pool import Call, Overloaded, Pool
+from modelport.serving.http import Request
+from modelport.serving.invocations import Invocations
+from modelport.serving.metrics import ROUTE_INDEX, Metrics
+from modelport.serving.open_inference import OpenInference
+from modelport.serving.score import Score
+from modelport.serving.scoring_route import ScoringRoute
+from modelport.serving.served_model import ServedModel
+from modelport.workers.pool import Pool
 
 log = logging.getLogger("modelport.routes")
 
 MLFLOW_FORMAT_VERSION = "3.17.2"
 """The MLflow whose model format and scoring protocol we speak; what `/version` answers."""
 
-_HEADS = {
-    "json": b'{"content":"json","policy":"lenient"}',
-    "csv": b'{"content":"csv","policy":"lenient"}',
-}
-_MIME_TYPES = {b"application/json": "json", b"text/csv": "csv", b"application/csv": "csv"}
-_MAX_CONTENT_TYPES = 256
-_OPEN_ROUTES = (b"/ping", b"/health")
+_OPEN_ROUTES = (b"/ping", b"/health", b"/", b"/v2/health/live", b"/v2/health/ready")
 """Answered without a key: they tell nothing but whether the model is there."""
+_GET = frozenset({b"GET"})
+_READ = frozenset({b"GET", b"HEAD"})
+_POST = frozenset({b"POST"})
 
-
-class _Invocation(Call):
-    """A call to the pool, with the request it answers."""
-
-    __slots__ = ("request",)
-
-    def __init__(self, head: bytes, request: Request, on_done: Callable[[Any], None]) -> None:
-        super().__init__(head, request.body, on_done)
-        self.request = request
+Handler = Callable[[Request], None]
 
 
 class Routes:
     """The application behind the HTTP server. One row of a routing table: one model at the root."""
 
     def __init__(
-        self, pool: Pool, metrics: Metrics, access_log: AccessLog, *, api_key: str | None, tracebacks: bool
+        self,
+        pool: Pool,
+        metrics: Metrics,
+        access_log: AccessLog,
+        model: ServedModel,
+        *,
+        api_key: str | None,
+        tracebacks: bool,
+        timing: bool,
+        max_body: int,
     ) -> None:
         self._pool = pool
         self._metrics = metrics
         self._access_log = access_log
+        self._model = model
+        self._api_key = api_key
         self._authorization = f"Bearer {api_key}".encode() if api_key else None
-        self._tracebacks = tracebacks
-        self._content_types: dict[bytes | None, str | bytes] = {}
         self._now = time.perf_counter
-        self._routes: dict[bytes, tuple[frozenset[bytes], Callable[[Request], None]]] = {
-            b"/invocations": (frozenset({b"POST"}), self._invocations),
-            b"/ping": (frozenset({b"GET", b"HEAD"}), self._ping),
-            b"/health": (frozenset({b"GET", b"HEAD"}), self._ping),
-            b"/version": (frozenset({b"GET"}), self._version),
-            b"/metrics": (frozenset({b"GET"}), self._show_metrics),
+        shared: dict[str, Any] = {"tracebacks": tracebacks, "timing": timing}
+        self._invocations = Invocations(pool, metrics, access_log, model, max_body=max_body, **shared)
+        self._score = Score(pool, metrics, access_log, model, **shared)
+        self._open_inference = open_inference = OpenInference(pool, metrics, access_log, model, **shared)
+        self._routes: dict[bytes, tuple[frozenset[bytes], Handler]] = {
+            b"/invocations": (_POST, self._invocations),
+            b"/score": (frozenset({b"GET", b"POST", b"OPTIONS"}), self._score),
+            **dict.fromkeys(open_inference.infer_paths, (_POST, open_inference)),
+            **{path: (_READ, handler) for path, handler in open_inference.small_routes(self._respond).items()},
+            b"/ping": (_READ, self._ping),
+            b"/health": (_READ, self._ping),
+            b"/": (_READ, self._healthy),
+            b"/version": (_GET, self._version),
+            b"/metrics": (_GET, self._show_metrics),
+            b"/openapi.json": (_GET, self._openapi),
+            b"/swagger.json": (_GET, self._swagger),
+            b"/docs": (_GET, self._docs),
         }
 
     def __call__(self, request: Request) -> None:
         """Answer a request; the answer may come later."""
         route = self._routes.get(request.path)
-        if route is None:
+        if route is None and request.path.startswith(b"/docs/"):
+            route = self._routes[b"/docs"]
+        if route is None and request.path.startswith(b"/v2/"):
+            self._open_inference.unknown(request)
+        elif route is None:
             known = ", ".join(path.decode() for path in self._routes)
             self._error(request, 404, "NOT_FOUND", f"nothing is served at this path; there is {known}")
-            return
-        methods, handle = route
+        else:
+            self._answer_at(request, *route)
+
+    def _answer_at(self, request: Request, methods: frozenset[bytes], handle: Handler) -> None:
         if request.method not in methods:
             allowed = b", ".join(sorted(methods))
             message = f"this path takes {allowed.decode()}, not {request.method.decode('latin-1')}"
@@ -78,73 +98,24 @@ class Routes:
             handle(request)
 
     def _allowed(self, request: Request) -> bool:
-        if self._authorization is None or request.path in _OPEN_ROUTES:
-            return True
+        if self._authorization is None or request.path in _OPEN_ROUTES or request.method == b"OPTIONS":
+            return True  # a browser asks with OPTIONS whether it may send the key
         return hmac.compare_digest(request.headers.get(b"authorization", b""), self._authorization)
 
-    # -- /invocations --------------------------------------------------------------------------------------------------
-
-    def _invocations(self, request: Request) -> None:
-        content = self._content(request.headers.get(b"content-type"))
-        if isinstance(content, bytes):
-            self._error(request, 415, "UNSUPPORTED_MEDIA_TYPE", content.decode())
-            return
-        if request.headers.get(b"content-encoding", b"identity") != b"identity":
-            self._error(
-                request, 415, "UNSUPPORTED_MEDIA_TYPE", "compressed bodies are not read; send the body as it is"
-            )
-            return
-        call = _Invocation(_HEADS[content], request, self._answer)
-        try:
-            self._pool.submit(call)
-        except Overloaded:
-            message = f"{self._pool.open} requests are waiting already; try again later"
-            self._error(request, 429, "REQUEST_LIMIT_EXCEEDED", message, headers=b"retry-after: 1\r\n")
-            return
-        request.on_disconnect = lambda: self._pool.cancel(call)
-
-    def _answer(self, call: _Invocation) -> None:
-        request = call.request
-        request.on_disconnect = None  # it refers to the call, and the call to the request and its body
-        error = call.error
-        facts = call.facts
-        code = None
-        if error is None:
-            status, body = 200, call.answer
-        else:
-            code = error["code"]
-            status = MLFLOW_STATUS.get(code, 500)
-            if status == 500:
-                log.error("request %s failed: %s\n%s", request.id.decode(), error["message"], error["traceback"] or "")
-            more = {"hint": error["hint"]}
-            if self._tracebacks:
-                more["stack_trace"] = error["traceback"]
-            body = error_body(code, error["message"], error["details"], **more)
-        seconds = self._now() - request.received
-        phases = facts.get("phases")
-        self._metrics.observe(status, seconds, phases, facts.get("joined"))
-        rows = facts.get("rows", 0)
-        self._access_log.add(
-            request.client, request.method, request.path, status, request.id, seconds, rows, phases, code
-        )
-        request.respond(status, body)
-
-    def _content(self, header: bytes | None) -> str | bytes:
-        """The carrier named by a content type, or (as bytes) why there is none."""
-        known = self._content_types.get(header)
-        if known is None:
-            known = _read_content_type(header)
-            if len(self._content_types) < _MAX_CONTENT_TYPES:
-                self._content_types[header] = known
-        return known
-
-    # -- the small ones ------------------------------------------------------------------------------------------------
+    # -- state ---------------------------------------------------------------------------------------------------------
 
     def _ping(self, request: Request) -> None:
         if self._pool.ready:
             self._respond(request, 200, b"\n")
         else:
             self._error(request, 503, "NOT_READY", "no worker is ready", headers=b"retry-after: 1\r\n")
+
+    def _healthy(self, request: Request) -> None:
+        """Azure's probe."""
+        if self._pool.ready:
+            self._respond(request, 200, b"Healthy", b"text/plain; charset=utf-8")
+        else:
+            self._respond(request, 503, b"Unhealthy", b"text/plain; charset=utf-8", b"retry-after: 1\r\n", "NOT_READY")
 
     def _version(self, request: Request) -> None:
         ours = b"x-modelport-version: %s\r\n" % modelport_runtime.__version__.encode()
@@ -154,6 +125,40 @@ class Routes:
         from modelport.serving import exposition  # not at start: the library costs a tenth of it
 
         self._respond(request, 200, exposition.text(self._metrics), b"text/plain; version=0.0.4; charset=utf-8")
+
+    # -- documents -----------------------------------------------------------------------------------------------------
+
+    def _openapi(self, request: Request) -> None:
+        from modelport.serving import openapi  # nor these: few ask for them
+
+        self._document(request, openapi.document(self._model, self._api_key is not None))
+
+    def _swagger(self, request: Request) -> None:
+        from modelport.serving import swagger
+
+        version = urllib.parse.parse_qs(request.query.decode("latin-1")).get("version", ["2"])[-1]
+        document = swagger.document(self._model, version)
+        if document is None:
+            message = f"there is no document of version '{version[:20]}'; there is 2, 2.0, 3, 3.0, 3.1"
+            self._error(request, 404, "NOT_FOUND", message)
+        else:
+            self._document(request, document)
+
+    def _document(self, request: Request, document: dict[str, Any]) -> None:
+        import orjson
+
+        self._respond(request, 200, orjson.dumps(document))
+
+    def _docs(self, request: Request) -> None:
+        from modelport.serving import docs_page
+
+        file = docs_page.page(request.path.decode("latin-1"))
+        if file is None:
+            self._error(request, 404, "NOT_FOUND", "the documentation has no such file; it begins at /docs")
+            return
+        content_type, body = file
+        policy = b"content-security-policy: %s\r\n" % docs_page.CONTENT_SECURITY_POLICY.encode()
+        self._respond(request, 200, body, content_type, policy)
 
     # -- answers -------------------------------------------------------------------------------------------------------
 
@@ -166,26 +171,23 @@ class Routes:
         headers: bytes = b"",
         code: str | None = None,
     ) -> None:
-        path = request.path.decode("latin-1")
-        self._metrics.count(path if request.path in self._routes else "other", status)
+        self._metrics.count(self._label(request.path), status)
         seconds = self._now() - request.received
         self._access_log.add(request.client, request.method, request.path, status, request.id, seconds, 0, None, code)
         request.respond(status, body, content_type, headers)
 
+    def _label(self, path: bytes) -> str:
+        """The route's name in the metrics."""
+        name = path.decode("latin-1")
+        if name in ROUTE_INDEX:
+            return name
+        return "documents" if path in (b"/openapi.json", b"/swagger.json", b"/docs") else "other"
+
     def _error(self, request: Request, status: int, code: str, message: str, headers: bytes = b"") -> None:
-        self._respond(request, status, error_body(code, message), headers=headers, code=code)
-
-
-def _read_content_type(header: bytes | None) -> str | bytes:
-    supported = b"this server reads application/json and text/csv"
-    if header is None:
-        return b"the request has no Content-Type; " + supported
-    mime, *parameters = [part.strip().lower() for part in header.split(b";")]
-    carrier = _MIME_TYPES.get(mime)
-    if carrier is None:
-        return b"cannot read '%s'; %s" % (mime.decode("latin-1").encode("ascii", "replace")[:100], supported)
-    for parameter in parameters:
-        name, _, value = parameter.partition(b"=")
-        if name.strip() == b"charset" and value.strip().strip(b'"') not in (b"utf-8", b"utf8"):
-            return b"the charset must be utf-8"
-    return carrier
+        """An error that looks as the dialect of the path has it."""
+        dialect: ScoringRoute = self._invocations
+        if request.path == b"/score":
+            dialect = self._score
+        elif request.path == b"/v2" or request.path.startswith(b"/v2/"):
+            dialect = self._open_inference
+        self._respond(request, status, dialect.error_body(code, message, []), headers=headers, code=code)

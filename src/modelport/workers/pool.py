@@ -49,6 +49,10 @@ class Call:
         "id",
         "link",
         "on_done",
+        "on_piece",
+        "owed",
+        "paused",
+        "pieces",
         "sent_at",
         "started",
     )
@@ -64,6 +68,13 @@ class Call:
         self.started = False
         self.alone = False
         self.abandoned = False
+        self.on_piece: Callable[[bytes], None] | None = None
+        """Takes what arrives of an answer that is made bit by bit, before ``on_done``."""
+        self.pieces = 0
+        self.owed = 0
+        """Pieces that came while it was paused, for which the worker has no credit yet."""
+        self.paused = False
+        """The client of a streamed answer does not keep up: its model waits, and no time-out counts."""
         self.answer = b""
         self.facts: dict[str, Any] = {}
         """What the worker says of the answer: rows, phases (microseconds), joined."""
@@ -109,6 +120,11 @@ class Link(asyncio.Protocol):
         if self.calls.pop(call.id, None) is not None:
             self.recall(call)
 
+    def credit(self, call: Call) -> None:
+        """The next piece of a streamed answer may come."""
+        self._channel.credit(call.id)
+        self._plan_flush()
+
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
@@ -122,6 +138,11 @@ class Link(asyncio.Protocol):
                     if id in self.calls:
                         self.calls[id].started = True
                 continue
+            if kind == wire.STREAM:
+                if message.id in self.calls:
+                    self._note_answer()
+                    self._pool.piece(self.calls[message.id], message.body)
+                continue
             call = self.calls.pop(message.id, None)
             if call is None:
                 continue  # answered with a time-out, or its client went away
@@ -133,12 +154,15 @@ class Link(asyncio.Protocol):
                 if call.error is not None and call.error["code"] == "CANCELLED":
                     self._pool.dropped(call)
                     continue
-            if not self._answered:
-                self._answered = True
-                self._pool.on_answer(self.address.id)
+            self._note_answer()
             self._pool.finish(call)
         if self._channel.outgoing:
             self._plan_flush()
+
+    def _note_answer(self) -> None:
+        if not self._answered:
+            self._answered = True
+            self._pool.on_answer(self.address.id)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
@@ -196,6 +220,10 @@ class Pool:
         """Calls not answered yet."""
         return len(self._open)
 
+    def full(self, others: int = 0) -> bool:
+        """Whether no more calls are taken, where ``others`` are on their way here."""
+        return len(self._open) + others >= self._max_queue
+
     def submit(self, call: Call) -> None:
         """Have the call answered.
 
@@ -223,6 +251,35 @@ class Pool:
             # It stays open until the worker says more: should it hang, the deadline still has the worker replaced.
             call.abandoned = True
             call.link.recall(call)
+
+    def piece(self, call: Call, data: bytes) -> None:
+        """More of a streamed answer: its time-out begins anew, and the next piece may come unless the client is slow."""
+        if call.abandoned or call.on_piece is None:
+            return
+        call.pieces += 1
+        self._prolong(call)
+        call.owed += 1
+        call.on_piece(data)
+        if not call.paused:
+            self._give_credit(call)
+
+    def resume(self, call: Call) -> None:
+        """The client of a streamed answer has caught up."""
+        if call.paused:
+            call.paused = False
+            self._prolong(call)
+            self._give_credit(call)
+
+    def _give_credit(self, call: Call) -> None:
+        while call.owed and call.link is not None:
+            call.owed -= 1
+            call.link.credit(call)
+
+    def _prolong(self, call: Call) -> None:
+        """A whole time-out from now; ``_open`` stays in the order of deadlines."""
+        if self._open.pop(call.id, None) is not None:
+            call.deadline = self.loop.time() + self._timeout
+            self._open[call.id] = call
 
     def dropped(self, call: Call) -> None:
         """A worker gave the call back, not begun: nobody wants it, or another worker gets it."""
@@ -275,6 +332,8 @@ class Pool:
                 self._open.pop(call.id, None)
             elif call.alone:
                 self._fail(call, "WORKER_DIED", "the model's process died while it served this request alone")
+            elif call.pieces:
+                self._fail(call, "WORKER_DIED", "the model's process died in the middle of this answer")
             elif link.address.user_code and not self._retry_user_code:
                 self._fail(
                     call,
@@ -373,6 +432,9 @@ class Pool:
                 self._timer = self.loop.call_at(call.deadline, self._expire)
                 break
             link = call.link
+            if call.paused:
+                self._prolong(call)
+                continue
             if link is None:
                 self._queue.remove(call)
             elif not _overran(call, link):

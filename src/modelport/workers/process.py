@@ -32,6 +32,7 @@ class WorkerSpec:
 
     python: str
     bundle: Path
+    name: str
     model_path: Path
     mlmodel: dict[str, Any]
     model_config: dict[str, Any] | None
@@ -95,6 +96,7 @@ class WorkerProcess:
         channel = wire.Channel(wire.MAX_HEAD)
         settings = {
             "wire": wire.WIRE_VERSION,
+            "name": self._spec.name,
             "model_path": str(self._spec.model_path),
             "mlmodel": self._spec.mlmodel,
             "model_config": self._spec.model_config,

@@ -338,3 +338,97 @@ def test_no_connection_is_reset_when_the_listener_closes() -> None:
             assert results.count("200") > 50
 
     run(test)
+
+
+# -- answers whose body comes by and by ----------------------------------------------------------------------------------
+
+
+class Slow:
+    """Begins an answer and leaves the rest to the test."""
+
+    def __init__(self) -> None:
+        self.request: Request | None = None
+        self.came = asyncio.Event()
+        self.resumed = 0
+        self.left = 0
+
+    def __call__(self, request: Request) -> None:
+        self.request = request
+        request.on_resume = lambda: setattr(self, "resumed", self.resumed + 1)
+        request.on_disconnect = lambda: setattr(self, "left", self.left + 1)
+        request.begin(200, b"text/plain", b"x-more: yes\r\n")
+        self.came.set()
+
+
+@asynccontextmanager
+async def begun(
+    slow: Slow, version: str = "1.1"
+) -> AsyncIterator[tuple[asyncio.StreamReader, Request, HttpServer, bytes]]:
+    server = HttpServer(slow, Limits(1 << 20, 1 << 24), lambda status: None)
+    sock = socket.create_server(("127.0.0.1", 0))
+    await server.listen(sock, None)
+    reader, writer = await connect(sock.getsockname()[1])
+    writer.write(f"POST / HTTP/{version}\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc".encode())
+    await slow.came.wait()
+    assert slow.request is not None
+    try:
+        yield reader, slow.request, server, await reader.readuntil(b"\r\n\r\n")
+    finally:
+        for writer in opened:
+            writer.close()
+        await server.drain(0.5)
+
+
+def test_a_body_that_comes_by_and_by_is_chunked_and_the_connection_goes_on() -> None:
+    async def test() -> None:
+        slow = Slow()
+        async with begun(slow) as (reader, request, server, head):
+            assert b"transfer-encoding: chunked\r\n" in head
+            assert b"x-more: yes\r\n" in head
+            assert b"content-length" not in head
+            assert server.buffered == 0
+            assert request.write(b"one")
+            assert await reader.readexactly(8) == b"3\r\none\r\n"
+            assert request.write(b"")
+            request.write(b"a" * 20)
+            request.end()
+            assert await reader.readexactly(26) == b"14\r\n" + b"a" * 20 + b"\r\n"
+            assert await reader.readexactly(5) == b"0\r\n\r\n"
+            slow.came.clear()
+            opened[-1].write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            await slow.came.wait()
+            assert (slow.request is request, slow.left) == (False, 0)
+
+    run(test)
+
+
+def test_http_1_0_sees_the_end_of_such_a_body_by_the_closing() -> None:
+    async def test() -> None:
+        async with begun(Slow(), "1.0") as (reader, request, _, head):
+            assert b"connection: close\r\n" in head
+            assert b"chunked" not in head
+            request.write(b"one")
+            request.write(b"two")
+            request.end()
+            assert await reader.read() == b"onetwo"
+
+    run(test)
+
+
+def test_a_client_that_does_not_keep_up_is_noticed_and_its_return_too() -> None:
+    async def test() -> None:
+        slow = Slow()
+        async with begun(slow) as (reader, request, _, _):
+            written = 0
+            while request.write(b"x" * 65536):
+                written += 65536
+                assert written < 1 << 28
+            assert slow.resumed == 0
+            while slow.resumed == 0:
+                await reader.readexactly(65536)
+            opened[-1].close()
+            while not slow.left:
+                await asyncio.sleep(0.01)
+            assert request.write(b"nobody hears this")
+
+    run(test)

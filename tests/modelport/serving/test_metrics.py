@@ -32,7 +32,7 @@ def test_counters_are_the_sum_of_all_processes(descriptor: int) -> None:
     first.count("/ping", 200)
     second.count("/ping", 200)
     second.count("other", 404)
-    first.observe(400, 0.01, None, None)
+    first.observe("/invocations", 400, 0.01, None, None)
     for metrics in (first, second):
         samples = shown(metrics)
         assert samples["modelport_requests_total", "/ping", "200"] == 2
@@ -57,7 +57,7 @@ def test_a_status_without_a_place_of_its_own_counts_as_500(descriptor: int) -> N
 def test_times_fall_into_cumulative_buckets(descriptor: int) -> None:
     metrics = Metrics(descriptor, 0, 2)
     for seconds in (0.0001, 0.0005, 0.003, 100.0):
-        metrics.observe(200, seconds, None, None)
+        metrics.observe("/invocations", 200, seconds, None, None)
     samples = shown(metrics)
     buckets = [samples["modelport_request_seconds_bucket", str(bound)] for bound in SECONDS]
     assert buckets[:5] == [2, 2, 2, 3, 3]
@@ -69,7 +69,7 @@ def test_times_fall_into_cumulative_buckets(descriptor: int) -> None:
 
 def test_the_phases_of_a_request_are_told_apart(descriptor: int) -> None:
     metrics = Metrics(descriptor, 0, 2)
-    metrics.observe(200, 0.01, [1000, 2000, 3000, 4000], None)
+    metrics.observe("/invocations", 200, 0.01, [1000, 2000, 3000, 4000], None)
     samples = shown(metrics)
     sums = [samples["modelport_phase_seconds_sum", phase] for phase in PHASES]
     assert sums == pytest.approx([0.001, 0.002, 0.003, 0.004])
@@ -78,8 +78,8 @@ def test_the_phases_of_a_request_are_told_apart(descriptor: int) -> None:
 def test_a_predict_call_counts_once_however_many_requests_it_served(descriptor: int) -> None:
     metrics = Metrics(descriptor, 0, 2)
     for joined in ([3, 700], None, None):
-        metrics.observe(200, 0.01, [1, 1, 1, 1], joined)
-    metrics.observe(200, 0.01, [1, 1, 1, 1], [1, 1])
+        metrics.observe("/invocations", 200, 0.01, [1, 1, 1, 1], joined)
+    metrics.observe("/invocations", 200, 0.01, [1, 1, 1, 1], [1, 1])
     samples = shown(metrics)
     assert samples["modelport_joined_requests_count",] == 2
     assert samples["modelport_joined_requests_sum",] == 4

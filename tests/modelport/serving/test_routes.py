@@ -14,8 +14,10 @@ import modelport_runtime
 from modelport.serving import exposition, http
 from modelport.serving.access_log import AccessLog
 from modelport.serving.http import HttpServer, Limits, Request
+from modelport.serving.invocations import read_accept
 from modelport.serving.metrics import Metrics, shared_memory
 from modelport.serving.routes import Routes
+from modelport.serving.served_model import ServedModel
 from modelport.workers.pool import Pool
 from modelport_runtime import wire
 from tests.modelport.workers.peer import Peer
@@ -63,7 +65,17 @@ class Bench:
         self.metrics = Metrics(self.descriptor, 0, 1)
         self.log = AccessLog("off")
         self.requests: list[Request] = []
-        routes = Routes(self.pool, self.metrics, self.log, api_key=api_key, tracebacks=tracebacks)
+        model = ServedModel("m", folder, {"flavors": {"python_function": {"loader_module": "x", "streamable": True}}})
+        routes = Routes(
+            self.pool,
+            self.metrics,
+            self.log,
+            model,
+            api_key=api_key,
+            tracebacks=tracebacks,
+            timing=False,
+            max_body=1 << 20,
+        )
 
         def application(request: Request) -> None:
             self.requests.append(request)
@@ -182,7 +194,8 @@ def test_the_carrier_and_the_body_reach_the_worker_as_they_came(run: Any, conten
         peer, client = await bench.worker(), bench.client()
         await client.send("POST", "/invocations", b"\x00 any bytes", content_type=content_type)
         sent = await peer.next(wire.INFER)
-        assert (json.loads(sent.head), sent.body) == ({"content": content, "policy": "lenient"}, b"\x00 any bytes")
+        form = {"content": content, "dialect": "mlflow", "policy": "lenient", "answer": "json"}
+        assert (json.loads(sent.head), sent.body) == (form, b"\x00 any bytes")
         peer.result(sent.id, b'{"predictions":[1]}')
         assert (await client.answer())[:2] == (200, {"predictions": [1]})
 
@@ -303,6 +316,109 @@ def test_an_answered_request_holds_nothing_that_holds_its_body(run: Any) -> None
         peer.result((await peer.next(wire.INFER)).id, b"{}")
         await client.answer()
         assert [request.on_disconnect for request in bench.requests] == [None]
+
+    run(test)
+
+
+PARQUET = "application/vnd.apache.parquet"
+
+
+@pytest.mark.parametrize(
+    ("accept", "answer"),
+    [
+        ("*/*", "json"),
+        ("text/html, application/xhtml+xml, */*;q=0.8", "json"),
+        ("image/png", "json"),
+        ("text/csv", "csv"),
+        ("TEXT/CSV; charset=utf-8", "csv"),
+        (f"application/json;q=0.5, {PARQUET}", "parquet"),
+        (f"{PARQUET};q=0.1, application/json;q=0.2", "json"),
+        ("application/vnd.apache.arrow.stream", "arrow"),
+        ("text/event-stream", "events"),
+        ("application/json, text/event-stream", "json"),
+        ("text/event-stream, application/json", "events"),
+        ("application/json;q=x, text/csv;q=0.1", "csv"),
+    ],
+)
+def test_what_an_accept_header_prefers(accept: str, answer: str) -> None:
+    assert read_accept(accept.encode(), streams=True) == answer
+    alone = accept == "text/event-stream"
+    assert read_accept(accept.encode(), streams=False) == (answer if answer != "events" or alone else "json")
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "answer"),
+    [
+        ("/invocations", "text/csv", "columns"),
+        ("/invocations", PARQUET, "columns"),
+        ("/invocations", "text/event-stream", "stream"),
+        ("/invocations?stream=true", "*/*", "stream"),
+        ("/invocations?stream=false", "*/*", "json"),
+        ("/invocations?other=1", "*/*", "json"),
+    ],
+)
+def test_the_worker_is_told_how_to_answer(run: Any, path: str, accept: str, answer: str) -> None:
+    async def test(bench: Bench) -> None:
+        peer, client = await bench.worker(), bench.client()
+        await client.send("POST", path, b"{}", accept=accept, **JSON)
+        sent = await peer.next(wire.INFER)
+        assert json.loads(sent.head)["answer"] == answer
+
+    run(test)
+
+
+def test_a_stream_is_sent_as_it_comes_and_ends_with_done(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer, client = await bench.worker(), bench.client()
+        await client.send("POST", "/invocations", b"{}", accept="text/event-stream", **JSON)
+        sent = await peer.next(wire.INFER)
+        peer.say(wire.STREAM, sent.id, body=b"data: 1\n\n")
+        assert client.reader is not None
+        head = await client.reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert b"content-type: text/event-stream\r\n" in head
+        assert b"cache-control: no-cache\r\n" in head
+        assert await client.reader.readuntil(b"\n\n\r\n") == b"9\r\ndata: 1\n\n\r\n"
+        peer.say(wire.RESULT, sent.id, {"rows": 1, "phases": [1, 2, 3, 4], "joined": [1, 1]})
+        assert await client.reader.readuntil(b"0\r\n\r\n") == b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
+        assert bench.metrics.totals()[0] == 1
+
+    run(test)
+
+
+FAILED = {"type": "ModelFailed", "code": "BAD_REQUEST", "message": "no", "hint": None, "details": [], "traceback": None}
+
+
+def test_a_stream_that_fails_at_once_has_a_status_and_one_that_fails_later_an_event(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer, client = await bench.worker(), bench.client()
+        await client.send("POST", "/invocations", b"{}", accept="text/event-stream", **JSON)
+        peer.say(wire.ERROR, (await peer.next(wire.INFER)).id, {"rows": 0, "phases": None, "error": FAILED})
+        status, body, _ = await client.answer()
+        assert (status, body) == (400, {"error_code": "BAD_REQUEST", "message": "no"})
+        await client.send("POST", "/invocations", b"{}", accept="text/event-stream", **JSON)
+        sent = await peer.next(wire.INFER)
+        peer.say(wire.STREAM, sent.id, body=b"data: 1\n\n")
+        peer.say(wire.ERROR, sent.id, {"rows": 0, "phases": None, "error": FAILED})
+        assert client.reader is not None
+        told = await client.reader.readuntil(b"0\r\n\r\n")
+        assert b'event: error\ndata: {"error_code":"BAD_REQUEST","message":"no"}\n\n' in told
+        assert told.index(b"event: error") < told.index(b"data: [DONE]")
+
+    run(test)
+
+
+def test_a_client_that_leaves_its_stream_cancels_it(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer, client = await bench.worker(), bench.client()
+        await client.send("POST", "/invocations", b"{}", accept="text/event-stream", **JSON)
+        sent = await peer.next(wire.INFER)
+        peer.say(wire.STREAM, sent.id, body=b"data: 1\n\n")
+        assert client.reader is not None
+        await client.reader.readuntil(b"data: 1")
+        assert client.writer is not None
+        client.writer.close()
+        assert (await peer.next(wire.CANCEL)).id == sent.id
 
     run(test)
 

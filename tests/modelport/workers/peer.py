@@ -3,6 +3,7 @@
 import asyncio
 import json
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ class Peer:
         self.connections = 0
         self.closed = asyncio.Event()
         self.gives_credit = True
+        self.on_credit: Callable[[int], None] = lambda id: None
         self._channel = wire.Channel(1 << 30)
+        self._channel.on_credit = lambda id: self.on_credit(id)
         self._writer: asyncio.StreamWriter | None = None
         self._server: asyncio.Server | None = None
 

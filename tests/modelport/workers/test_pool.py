@@ -13,7 +13,7 @@ from modelport.workers.pool import WINDOW, Call, Overloaded, Pool
 from modelport_runtime import wire
 from tests.modelport.workers.peer import Peer
 
-HEAD = b'{"content":"json","policy":"lenient"}'
+HEAD = b'{"content":"json","dialect":"mlflow","policy":"lenient","answer":"json"}'
 
 
 class Bench:
@@ -598,3 +598,90 @@ def test_an_idle_worker_that_is_no_longer_listed_is_let_go(run: Any) -> None:
         assert not bench.pool.ready
 
     run(test)
+
+
+# -- answers that are made bit by bit ------------------------------------------------------------------------------------
+
+
+def _ask_for_stream(bench: Bench) -> tuple[Call, list[bytes], "asyncio.Future[Call]"]:
+    done: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
+    call = Call(HEAD, b"x", done.set_result)
+    pieces: list[bytes] = []
+    call.on_piece = pieces.append
+    bench.pool.submit(call)
+    return call, pieces, done
+
+
+def test_the_pieces_of_a_stream_come_one_by_one_and_each_gives_credit(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add(user_code=True)
+        call, pieces, done = _ask_for_stream(bench)
+        await peer.next(wire.INFER)
+        peer.begin(call.id)
+        credited: list[int] = []
+        peer.on_credit = credited.append
+        for number in range(3):
+            peer.say(wire.STREAM, call.id, body=b"%d" % number)
+            await settled()
+            assert (len(pieces), len(credited), done.done()) == (number + 1, number + 1, False)
+        peer.result(call.id, b"")
+        assert await answer_of(done) == b""
+        assert (pieces, bench.answered) == ([b"0", b"1", b"2"], [1])
+
+    run(test)
+
+
+def test_a_slow_client_holds_its_stream_up_and_no_time_out_counts(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add(user_code=True)
+        call, pieces, done = _ask_for_stream(bench)
+        call.paused = True
+        await peer.next(wire.INFER)
+        peer.begin(call.id)
+        credited: list[int] = []
+        peer.on_credit = credited.append
+        for _ in range(3):
+            peer.say(wire.STREAM, call.id, body=b"x")
+        await asyncio.sleep(0.8)
+        assert (len(pieces), credited, bench.overrun, done.done()) == (3, [], [], False)
+        bench.pool.resume(call)
+        await settled()
+        assert credited == [call.id] * 3
+        peer.result(call.id, b"")
+        assert await answer_of(done) == b""
+
+    run(test, timeout=0.3)
+
+
+def test_a_stream_s_time_out_begins_anew_with_each_piece(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add(user_code=True)
+        call, pieces, done = _ask_for_stream(bench)
+        await peer.next(wire.INFER)
+        peer.begin(call.id)
+        for _ in range(6):
+            await asyncio.sleep(0.3)
+            peer.say(wire.STREAM, call.id, body=b"x")
+        await settled()
+        assert (len(pieces), done.done(), bench.overrun) == (6, False, [])
+        assert await code_of(done) == "DEADLINE_EXCEEDED"
+        assert bench.overrun == [1]
+
+    run(test, timeout=1.5)
+
+
+def test_a_stream_that_has_begun_is_never_repeated(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer, other = await bench.add(user_code=True), await bench.add(user_code=True)
+        call, pieces, done = _ask_for_stream(bench)
+        await settled()
+        sender, spare = (other, peer) if peer.inbox.empty() else (peer, other)
+        await sender.next(wire.INFER)
+        sender.begin(call.id)
+        sender.say(wire.STREAM, call.id, body=b"x")
+        await settled()
+        await sender.die()
+        assert await code_of(done) == "WORKER_DIED"
+        assert (pieces, spare.inbox.empty()) == ([b"x"], True)
+
+    run(test, retry_user_code=True)

@@ -74,6 +74,7 @@ class Bench:
         self.spec = WorkerSpec(
             python=python,
             bundle=bundle,
+            name="m",
             model_path=folder,
             mlmodel={"flavors": {}},
             model_config={"folder": str(self.starts_folder), "plan": plan},

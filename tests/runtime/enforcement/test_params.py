@@ -1,6 +1,7 @@
 import datetime as dt
 import subprocess
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -89,6 +90,7 @@ def test_params_must_be_an_object(params):
         (np.datetime64("2024-01-02T03", "ns"), "datetime", dt.datetime(2024, 1, 2, 3)),
     ],
 )
+@pytest.mark.divergence("P1", "P2", "P4")
 def test_values_that_fit_become_builtin(value, kind, expected):
     result = one(value, kind)
     assert result == expected
@@ -96,6 +98,7 @@ def test_values_that_fit_become_builtin(value, kind, expected):
 
 
 @pytest.mark.parametrize("kind", ["boolean", "integer", "long", "float", "double", "string", "datetime"])
+@pytest.mark.divergence("P3")
 def test_null_fits_every_scalar_and_overrides_the_default(kind):
     assert enforce_params({"p": None}, (spec(kind, "default"),)) == {"p": None}
 
@@ -148,6 +151,7 @@ def test_lists_that_do_not_fit_say_where(value, param, expected, found):
     assert error.details == [{"param": param, "expected": expected, "found": found}]
 
 
+@pytest.mark.divergence("P3")
 def test_objects_are_checked_but_passed_on_as_they_were_sent():
     given = {"a": 2, "b": None}
     assert one(given, SETTINGS) is given
@@ -169,6 +173,7 @@ def test_details_are_bounded_and_values_shortened():
     assert len(error.details[0]["found"]) <= 100
 
 
+@pytest.mark.divergence("P6")
 def test_a_model_that_writes_into_a_default_does_not_change_the_next_request():
     specs = (spec("long", [1], (-1,)),)
     enforce_params(None, specs)["p"].append(2)
@@ -188,3 +193,15 @@ def test_params_need_neither_numpy_nor_pandas():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert "datetime.date(2025, 1, 1)" in done.stdout
+
+
+@pytest.mark.divergence("P5")
+@pytest.mark.parametrize("text", ["now", "today", "NaT", "2"])
+def test_words_and_short_numbers_are_no_moments(text):
+    assert refusal({"p": text}, spec("datetime")).details[0]["found"].startswith(f"string {text!r}")
+
+
+@pytest.mark.divergence("P7")
+@pytest.mark.parametrize("kind", ["float", "double"])
+def test_a_decimal_is_a_number(kind):
+    assert one(Decimal("1.5"), kind) == 1.5

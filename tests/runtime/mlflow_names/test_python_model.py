@@ -1,3 +1,4 @@
+import dataclasses
 import importlib
 import logging
 import pickle
@@ -199,6 +200,43 @@ def test_a_hint_that_cannot_be_evaluated_is_read_from_its_text(hint):
     predict.__annotations__["model_input"] = hint
     model = type("Old", (PythonModel,), {"predict": predict, "__module__": __name__})()
     assert call(model, pd.DataFrame({"q": ["a", "b"]})) == ["a", "b"]
+
+
+@dataclasses.dataclass
+class Message:
+    role: str = "user"
+    content: str = ""
+
+
+@dataclasses.dataclass
+class ChatRequest:
+    """As mlflow has it, and under the name of its module."""
+
+    messages: list[Message] = dataclasses.field(default_factory=list)
+    last: Optional[Message] = None  # noqa: UP045  as models spell it
+    limit: Optional[int] = None  # noqa: UP045
+
+
+ChatRequest.__module__ = "mlflow.models.rag_signatures"
+
+
+@pytest.mark.filterwarnings("ignore:.*type hint:UserWarning")
+def test_a_hint_of_mlflow_s_chat_requests_gets_one_from_the_one_row():
+    pd = pytest.importorskip("pandas")
+
+    class Own(ChatRequest):
+        """A subclass of the model's author."""
+
+    message = {"role": "user", "content": "hello"}
+    frame = pd.DataFrame({"messages": [[message, message]], "last": [message], "more": [1]})
+    for hint in (ChatRequest, Own):
+        expected = hint(messages=[Message("user", "hello")] * 2, last=Message("user", "hello"))
+        assert call(hinted(hint), frame) == expected
+    assert call(hinted(ChatRequest), pd.DataFrame({"last": [None], "limit": [3]})) == ChatRequest([], None, 3)
+    assert call(hinted(ChatRequest), {"messages": [message]}) == {"messages": [message]}, "no frame: as it comes"
+    for rows in (0, 2):
+        with pytest.raises(SchemaMismatch, match=f"a single ChatRequest, and the data has {rows} rows"):
+            call(hinted(ChatRequest), pd.DataFrame({"limit": range(rows)}))
 
 
 def test_hints_that_say_nothing_checkable_are_left_alone():

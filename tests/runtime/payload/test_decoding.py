@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from modelport_runtime.enforcement.data import enforce
 from modelport_runtime.errors import InvalidInput, SchemaMismatch
 from modelport_runtime.payload.decoding import read_csv, read_json, to_data
 from modelport_runtime.policy import LENIENT, STRICT
@@ -66,6 +67,60 @@ class TestReadJson:
         assert caught.value.code == "BAD_REQUEST"
 
 
+@pytest.mark.divergence("D40")
+class TestBodiesOfMlflow1:
+    def test_a_list_of_records(self):
+        body = [{"a": 0, "b": "dGVzdA=="}, {"a": 1, "b": "YQ=="}]
+        payload = read_json(json.dumps(body).encode(), ())
+        assert (payload.form, payload.value, payload.params, payload.unwrapped) == (
+            "dataframe_records",
+            body,
+            None,
+            False,
+        )
+        assert data_of(body, columns(a="long", b="binary"))["b"].tolist() == [b"test", b"a"]
+
+    @pytest.mark.parametrize("index", [{}, {"index": ["p"]}])
+    def test_a_split_object(self, index):
+        frame = data_of({"columns": ["b", "a"], **index, "data": [[1, 2]]}, columns(a="double", b="long"))
+        assert list(frame.columns) == ["b", "a"]
+        assert list(frame.index) == (["p"] if index else [0])
+
+    def test_rows_of_all_named_columns(self):
+        frame = data_of([["1", 2], ["3", 4]], columns(a="double", b="long"))
+        assert frame.to_dict("list") == {"a": [1.0, 3.0], "b": [2, 4]}
+
+    @pytest.mark.parametrize("rows", [[[1], [2]], [[1, 2], [3]], [[1, 2, 3]]])
+    def test_rows_of_another_width_are_refused(self, rows):
+        with pytest.raises(InvalidInput, match="rows of 2 values"):
+            data_of(rows, columns(a="double", b="long"))
+
+    def test_rows_without_names_are_read_as_inputs_are(self):
+        assert data_of([[1, 2]], tensors(x=("float32", (-1, 2))))["x"].dtype == np.float32
+        assert data_of([[1, 2]], Schema((TensorSpec("int64", (-1, 2)),))).tolist() == [[1, 2]]
+        assert [str(dtype) for dtype in data_of([[1, 2]], unnamed("double", "long")).dtypes] == ["float64", "int64"]
+        assert data_of([[1, 2], [3]], unnamed(Array(Scalar("long"))))[0].tolist() == [[1, 2], [3]]
+
+    def test_rows_without_a_signature_make_a_frame(self):
+        assert data_of([[1, "a"], [2, "b"]])[1].tolist() == ["a", "b"]
+
+    def test_rows_do_not_say_which_of_several_tensors_they_are(self):
+        with pytest.raises(InvalidInput, match="named tensors"):
+            data_of([[1, 2]], tensors(a=("float32", (-1, 2)), b=("int64", (-1,))))
+
+    @pytest.mark.parametrize(
+        "body", [[], [1, 2], [{"a": 1}, [2]], [[1], 2], {"data": [[1]]}, {"columns": ["a"], "data": [[1]], "more": 1}]
+    )
+    def test_what_is_only_nearly_so_is_refused(self, body):
+        with pytest.raises(InvalidInput, match="must") as caught:
+            read_json(json.dumps(body).encode(), ())
+        assert caught.value.code == "BAD_REQUEST"
+
+    def test_a_key_of_today_comes_first(self):
+        body = {"columns": ["a"], "data": [[1]], "inputs": [2]}
+        assert read_json(json.dumps(body).encode(), ()).form == "inputs"
+
+
 class TestFrames:
     def test_split_keeps_index_and_column_order(self):
         split = {"columns": ["b", "a"], "index": [7, 9], "data": [[1, "x"], [2, "y"]]}
@@ -99,6 +154,7 @@ class TestFrames:
             ({"dataframe_records": {"a": 1}}, "must be a list; found an object"),
         ],
     )
+    @pytest.mark.divergence("labels-not-scalar")
     def test_what_is_no_table_is_refused(self, body, words):
         with pytest.raises(InvalidInput, match=words):
             data_of(body, columns(a="long"))
@@ -153,6 +209,7 @@ class TestInputs:
         with pytest.raises(InvalidInput, match="has no names"):
             data_of({"inputs": value}, unnamed("double"))
 
+    @pytest.mark.divergence("string-numbers")
     def test_single_values_become_numpy_scalars(self):
         found = data_of({"inputs": {"x": 1, "s": 7, "t": "2020-01-01"}}, columns(x="double", s="string", t="datetime"))
         assert (found["x"], found["s"]) == (1.0, "7")
@@ -176,6 +233,7 @@ class TestInputs:
         assert [str(dtype) for dtype in frame.dtypes] == ["float64", "int64"]
         assert data_of({"inputs": [[1, 2]]}, unnamed("double", "double")).dtype == np.float64
 
+    @pytest.mark.divergence("inputs-unnamed-array")
     def test_a_list_for_an_unnamed_array_column_holds_its_cells(self):
         assert data_of({"inputs": [[1, 2], [3]]}, unnamed(Array(Scalar("double"))))[0].tolist() == [[1.0, 2.0], [3.0]]
         assert data_of({"inputs": [1, 2]}, unnamed(Array(Scalar("double"))))[0].tolist() == [[1.0, 2.0]]
@@ -209,10 +267,45 @@ class TestInputs:
         with pytest.raises(SchemaMismatch):
             data_of({"inputs": {"x": ["1"]}}, columns(x="long"), STRICT)
 
+    @pytest.mark.divergence("D46")
+    def test_rows_of_unequal_length_fit_a_tensor_whose_rows_may_have_any_length(self):
+        ragged = data_of({"inputs": [[1, 2], [3]]}, Schema((TensorSpec("float32", (-1, -1)),)))
+        assert (ragged.dtype, ragged.shape) == (object, (2,))
+        assert [(row.dtype, row.tolist()) for row in ragged] == [(np.float32, [1.0, 2.0]), (np.float32, [3.0])]
+        assert enforce(ragged, Schema((TensorSpec("float32", (-1, -1)),)), LENIENT) is ragged
+
+    @pytest.mark.parametrize(
+        ("value", "shape"),
+        [
+            ([[1, 2], [3]], (-1, 2)),
+            ([[1, "x"], [3]], (-1, -1)),
+            ([[1, 2], 3], (-1, -1)),
+            ([[[1], [2]], [[3]]], (-1, -1)),
+            ([[[1, 2]], [[3]]], (-1, -1, 2)),
+            ([[[1, 2], [3]], [[3]]], (-1, -1, -1)),
+        ],
+    )
+    def test_other_unequal_rows_are_refused(self, value, shape):
+        with pytest.raises(SchemaMismatch):
+            data_of({"inputs": value}, Schema((TensorSpec("float32", shape),)))
+
     def test_a_tensor_of_the_wrong_kind_names_itself(self):
         with pytest.raises(SchemaMismatch) as caught:
             data_of({"inputs": {"x": ["a"]}}, tensors(x=("float32", (-1,))))
         assert caught.value.details[0]["expected"] == "float32 tensor"
+
+    @pytest.mark.divergence("array-optional-null")
+    def test_null_for_an_optional_array_stays_null(self):
+        array = Array(Scalar("double"))
+        schema = Schema((ColSpec(array, "x", required=False), ColSpec(array, "y")))
+        assert data_of({"inputs": {"x": None, "y": [1]}}, schema)["x"] is None
+        assert data_of({"inputs": [{"x": None, "y": [1]}]}, schema)[0]["x"] is None
+
+    @pytest.mark.divergence("tensor-bytes-numbers")
+    def test_numbers_for_a_tensor_of_bytes_are_their_texts_under_every_key(self):
+        schema = Schema((TensorSpec("bytes", (-1,)),))
+        for body in ({"dataframe_split": {"data": [[7], ["a"]]}}, {"inputs": [7, "a"]}, {"instances": [7, "a"]}):
+            assert enforce(data_of(body, schema), schema, LENIENT).tolist() == [b"7", b"a"]
 
     def test_nesting_without_end_is_refused(self):
         body = b'{"inputs": {"x": ' + b"[" * 900 + b"]" * 900 + b"}}"
@@ -234,6 +327,11 @@ class TestInstances:
     def test_nested_columns_stay_with_their_rows(self):
         found = data_of({"instances": [{"x": [1]}, {"x": [2, 3]}]}, columns(x=Array(Scalar("double"))))
         assert [item["x"].tolist() for item in found] == [[1.0], [2.0, 3.0]]
+
+    @pytest.mark.divergence("instances-object-tensor")
+    def test_cells_of_an_object_tensor_arrive_as_they_are(self):
+        found = data_of({"instances": [{"x": 1}, {"x": "a"}]}, tensors(x=("object", (-1,))))
+        assert [type(value) for value in found["x"]] == [int, str]
 
     def test_other_values_are_read_as_inputs_are(self):
         assert data_of({"instances": [[1, 2]]}).shape == (1, 2)
@@ -290,8 +388,67 @@ class TestCsv:
         frame = read_csv(b"q,r\n007,1\n", unnamed("string", "long"), LENIENT)
         assert (frame.loc[0, "q"], frame.loc[0, "r"]) == ("007", 1)
 
+    @pytest.mark.divergence("csv-index")
+    def test_rows_one_longer_than_the_header_begin_with_their_index(self):
+        frame = read_csv(b"a,b\n7,1,2.5\n8,3,4\n", unnamed("long", "double"), LENIENT)
+        assert [str(dtype) for dtype in frame.dtypes] == ["int64", "float64"]
+        assert frame.index.tolist() == [7, 8]
+
+    @pytest.mark.divergence("csv-boolean-blank")
+    def test_a_blank_truth_value_is_null(self):
+        assert read_csv(b"b,x\nTrue,1\n,2\n", columns(b="boolean", x="long"), LENIENT)["b"].tolist() == [True, None]
+
     def test_without_signature_pandas_decides(self):
         assert read_csv(b"a,b\n1,x\n", None, LENIENT)["a"].tolist() == [1]
+
+    @pytest.mark.divergence("D41")
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"1,2.5,a\n3,4,b\n",
+            b"1,2.5,a\r\n3,4,b",
+            b"\xef\xbb\xbf1,2.5,a\n3,4,b\n\n\n",
+            b'"1","2.5","a"\n"3","4","b"\n',
+            b"x,y,s\n1,2.5,a\n3,4,b\n",
+        ],
+    )
+    def test_a_first_line_of_values_is_a_row(self, body):
+        frame = read_csv(body, columns(x="long", y="double", s="string"), LENIENT)
+        assert frame.to_dict("list") == {"x": [1, 3], "y": [2.5, 4.0], "s": ["a", "b"]}
+
+    @pytest.mark.divergence("D41")
+    def test_a_first_line_of_values_without_names(self):
+        assert read_csv(b"1,2\n3,4\n", unnamed("double", "long"), LENIENT).to_numpy().tolist() == [[1, 2], [3, 4]]
+        assert read_csv(b"0,1\n3,4\n", unnamed("double", "long"), LENIENT).to_numpy().tolist() == [[3, 4]]
+        assert read_csv(b"1,2\n", Schema((TensorSpec("float32", (-1, 2)),)), LENIENT).shape == (1, 2)
+        assert read_csv(b"1\n2\n", Schema((TensorSpec("int64", (-1,)),)), LENIENT).shape == (2, 1)
+
+    def test_what_is_wrong_below_a_first_line_of_values_is_named(self):
+        with pytest.raises(SchemaMismatch) as caught:
+            read_csv(b"1,2\n3,x\n", columns(x="double", y="double"), LENIENT)
+        assert (caught.value.details[0]["column"], caught.value.details[0]["row"]) == ("y", 1)
+        with pytest.raises(InvalidInput, match="line 3 has 4 fields, the lines before it 2"):
+            read_csv(b"1,2\n3,4\n5,6,7,8\n", columns(x="double", y="double"), LENIENT)
+
+    @pytest.mark.divergence("D42")
+    def test_a_declared_name_twice_is_refused(self):
+        with pytest.raises(InvalidInput, match="'x' more than once"):
+            read_csv(b"x,y,x\n1,2,3\n", columns(x="double", y="double"), LENIENT)
+        assert read_csv(b"x,y,z,z\n1,2,3,4\n", columns(x="double", y="double"), LENIENT)["x"].tolist() == [1.0]
+        assert read_csv(b"x,x\n1,2\n", None, LENIENT).shape == (1, 2)
+
+    def test_lists_for_tensors_are_json(self):
+        frame = read_csv(b'a,b\n"[1, 2]",3\n', tensors(a=("float32", (-1, 2)), b=("int64", (-1,))), LENIENT)
+        assert (frame.loc[0, "a"], frame.loc[0, "b"]) == ([1, 2], 3)
+        images = Schema((TensorSpec("uint8", (-1, 2, 2)),))
+        assert read_csv(b'x\n"[1, 2, 3, 4]"\n', images, LENIENT).iloc[0, 0] == [1, 2, 3, 4]
+        with pytest.raises(SchemaMismatch, match="as JSON"):
+            read_csv(b'x\n"[1, 2"\n', images, LENIENT)
+
+    def test_longer_rows_are_no_row_labels_where_a_tensor_is_meant(self):
+        with pytest.raises(InvalidInput, match="more fields than the header"):
+            read_csv(b"a,b\n1,2,3\n", Schema((TensorSpec("float32", (-1, 2)),)), LENIENT)
+        assert read_csv(b"a,b\n7,2,3\n", columns(a="double", b="double"), LENIENT).index.tolist() == [7]
 
     def test_a_header_alone_makes_no_rows(self):
         frame = read_csv(b"x,t\n", columns(x="long", t="datetime"), LENIENT)
@@ -316,7 +473,14 @@ class TestCsv:
 
     @pytest.mark.parametrize(
         ("body", "words"),
-        [(b"", "empty"), (b"a\n\xff\n", "UTF-8"), (b'a,b\n"1,2\n', "CSV"), (b"a\n1,2\n1,2,3\n", "CSV")],
+        [
+            (b"", "empty"),
+            (b"\n\r\n", "empty"),
+            (b"\xef\xbb\xbf", "empty"),
+            (b"a\n\xff\n", "UTF-8"),
+            (b'a,b\n"1,2\n', "CSV"),
+            (b"a\n1,2\n1,2,3\n", "line 3 has 3 fields, the lines before it 2"),
+        ],
     )
     def test_what_is_no_csv_is_refused(self, body, words):
         with pytest.raises(InvalidInput, match=words):

@@ -84,6 +84,7 @@ def frame(**columns):
         (lambda: np.array([(1, 2.5)], dtype=[("a", "i4"), ("b", "f8")]), [[1, 2.5]]),
     ],
 )
+@pytest.mark.divergence("nan", "timedelta", "complex", "long-double")
 def test_arrays(make, expected):
     assert predictions(make()) == expected
 
@@ -126,6 +127,7 @@ def test_arrays(make, expected):
         (lambda: [pd.NA, pd.NaT, pd.Timestamp("2020-01-02", tz="UTC")], [None, "NaT", "2020-01-02T00:00:00+00:00"]),
     ],
 )
+@pytest.mark.divergence("key-types", "timedelta", "pandas-parts")
 def test_frames(make, expected):
     assert predictions(make()) == expected
 
@@ -156,6 +158,9 @@ def test_frames(make, expected):
         (lambda: None, None),
     ],
 )
+@pytest.mark.divergence(
+    "key-types", "decimal", "timedelta", "complex", "sets-iterators", "dataclass-enum", "anything-else"
+)
 def test_plain_values(make, expected):
     assert predictions(make()) == expected
 
@@ -167,8 +172,44 @@ def test_an_answer_to_a_chat_request_is_the_bare_prediction():
 
 
 @pytest.mark.usefixtures("library")
+@pytest.mark.divergence("itself")
 def test_a_prediction_that_contains_itself_is_the_models_failure():
     loop: dict = {}
     loop["self"] = loop
     with pytest.raises(ModelFailed, match="contains itself"):
         encode_predictions(loop)
+
+
+class WithList:
+    def tolist(self):
+        return [1, 2]
+
+
+class WithDicts:
+    def to_dicts(self):
+        return [{"a": np.int64(1)}]
+
+
+class WithPylist:
+    def to_pylist(self):
+        return [1, None]
+
+
+class WithNumpy:
+    def numpy(self):
+        return np.array([1.5])
+
+
+@pytest.mark.divergence("tensors-tables")
+@pytest.mark.parametrize(
+    ("make", "expected"), [(WithList, [1, 2]), (WithDicts, [{"a": 1}]), (WithPylist, [1, None]), (WithNumpy, [1.5])]
+)
+def test_tensors_and_tables_of_other_libraries_become_what_they_give(make, expected):
+    assert predictions(make()) == expected
+    assert predictions({"part": make()}) == {"part": expected}
+
+
+@pytest.mark.divergence("sparse")
+def test_sparse_matrices_become_dense_lists():
+    sparse = pytest.importorskip("scipy.sparse")
+    assert predictions(sparse.csr_matrix(np.eye(2))) == [[1, 0], [0, 1]]

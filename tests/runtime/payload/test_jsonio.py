@@ -85,12 +85,14 @@ def test_seventeen_digits_and_nanoseconds_do_not_look_like_integers_beyond_64_bi
         (b"01", "not valid JSON"),
     ],
 )
+@pytest.mark.divergence("payload-json-depth")
 def test_what_is_no_json_is_refused_with_the_place(library, body, words):
     with pytest.raises(InvalidInput, match=words) as caught:
         jsonio.loads(body)
     assert caught.value.code == "BAD_REQUEST"
 
 
+@pytest.mark.divergence("payload-json-long-digits")
 def test_an_absurdly_long_integer_is_read_or_refused_never_rounded(library):
     body = b"[" + b"9" * 6000 + b"]"
     if hasattr(sys, "get_int_max_str_digits"):
@@ -116,6 +118,7 @@ def test_an_absurdly_long_integer_is_read_or_refused_never_rounded(library):
         ([datetime.date(2020, 1, 2), math.nan], ["2020-01-02", None]),
     ],
 )
+@pytest.mark.divergence("nan", "text-escapes")
 def test_documents_are_valid_and_equal(library, value, document):
     assert json.loads(jsonio.dumps(value), parse_constant=pytest.fail) == document
 

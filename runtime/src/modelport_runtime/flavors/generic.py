@@ -7,7 +7,8 @@ from typing import Any, Callable, Dict, Optional
 
 from modelport_runtime.errors import ModelNotLoadable
 from modelport_runtime.flavors.predictor import Params, Predictor
-from modelport_runtime.mlflow_names import standin
+from modelport_runtime.mlflow_names import standin, tracing
+from modelport_runtime.mlflow_names.python_model import refuses_streams
 from modelport_runtime.model import Model
 
 NAME = "python_function"
@@ -34,21 +35,23 @@ def load(model: Model, config: Dict[str, Any]) -> Predictor:
     path = model.file(data) if data else model.path
     # Loaders commonly take the path alone: they are only asked to take a configuration when there is one.
     implementation = loader(path, config) if config else loader(path)
+    tracing.stop_unless_directed()
     return wrap(implementation, model)
 
 
 def wrap(implementation: Any, model: Model) -> Predictor:
     """The predictor of an object whose methods the MLmodel file names."""
-    predict = _method(implementation, model.pyfunc.get("predict_fn", "predict"))
-    stream = None
-    if model.pyfunc.get("streamable"):
-        stream = _method(implementation, model.pyfunc.get("predict_stream_fn", "predict_stream"))
     raw = getattr(implementation, "get_raw_model", None)
+    native = raw() if callable(raw) else implementation
+    python_model = getattr(implementation, "python_model", None)
+    stream = None
+    if model.pyfunc.get("streamable") and not refuses_streams(native if python_model is None else python_model):
+        stream = _method(implementation, model.pyfunc.get("predict_stream_fn", "predict_stream"))
     return Predictor(
-        native=raw() if callable(raw) else implementation,
-        predict=predict,
+        native=native,
+        predict=_method(implementation, model.pyfunc.get("predict_fn", "predict")),
         predict_stream=stream,
-        python_model=getattr(implementation, "python_model", None),
+        python_model=python_model,
         user_code=True,
     )
 

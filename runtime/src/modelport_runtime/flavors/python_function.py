@@ -14,8 +14,14 @@ from typing import Any, Callable, Dict, Optional
 from modelport_runtime.errors import ModelNotLoadable
 from modelport_runtime.flavors import generic
 from modelport_runtime.flavors.predictor import Predictor
-from modelport_runtime.mlflow_names import model_config, standin
-from modelport_runtime.mlflow_names.python_model import FunctionPythonModel, PythonModelContext, caller, hinted_input
+from modelport_runtime.mlflow_names import model_config, standin, tracing
+from modelport_runtime.mlflow_names.python_model import (
+    FunctionPythonModel,
+    PythonModelContext,
+    caller,
+    hinted_input,
+    refuses_streams,
+)
 from modelport_runtime.model import Model
 
 NAME = "python_function"
@@ -58,10 +64,14 @@ def load(model: Model, config: Dict[str, Any]) -> Predictor:
     if hasattr(python_model, "load_context"):
         python_model.load_context(context)
     convert = hinted_input(python_model, model.signature)
+    stream = None
+    if entry.get("streamable") and not refuses_streams(python_model):
+        stream = caller(python_model.predict_stream, context, convert)
+    tracing.stop_unless_directed()
     return Predictor(
         native=python_model,
         predict=caller(python_model.predict, context, convert),
-        predict_stream=caller(python_model.predict_stream, context, convert) if entry.get("streamable") else None,
+        predict_stream=stream,
         python_model=python_model,
         user_code=True,
     )

@@ -4,9 +4,11 @@ The classes pickle under mlflow's names, never under ours: plain MLflow loads wh
 """
 
 import builtins
+import dataclasses
 import functools
 import inspect
 import logging
+import typing
 import warnings
 from types import FunctionType
 from typing import Any, Callable, Dict, Iterator, List, Optional
@@ -84,6 +86,9 @@ FunctionPythonModel.__name__ = FunctionPythonModel.__qualname__ = "_FunctionPyth
 TypeHints.__name__ = TypeHints.__qualname__ = "_TypeHints"
 
 
+_CHAT_REQUESTS = "mlflow.models.rag_signatures"
+"""mlflow's module of dataclasses that a hint may name; a model that does has mlflow in its environment."""
+
 # A wrapper is pickled by value, and the pickle names the module it runs in.
 _WRAPPER_MODULE = {"__name__": "mlflow.pyfunc.utils.data_validation", "__builtins__": builtins}
 
@@ -128,6 +133,11 @@ def caller(
     return call
 
 
+def refuses_streams(model: Any) -> bool:
+    """Whether ``predict_stream`` is that of mlflow's base classes: a ``ChatModel`` counts as streamable with it, too."""
+    return getattr(getattr(model, "predict_stream", None), "__module__", None) in ("mlflow.pyfunc.model", __name__)
+
+
 def hinted_input(python_model: Any, signature: Optional[Signature]) -> Callable[[Any], Any]:
     """The conversion of a frame that the model's type hint asks for; models before 2.20 rely on it."""
     stored = getattr(python_model, "__dict__", {}).get("_predict_type_hints")
@@ -138,6 +148,8 @@ def hinted_input(python_model: Any, signature: Optional[Signature]) -> Callable[
     if hint == List[Dict[str, str]] or str(hint) == "list[dict[str, str]]":
         unnamed = bool(signature and signature.inputs and [s.name for s in signature.inputs.specs] == [None])
         return functools.partial(_records, unnamed)
+    if any(kind.__module__ == _CHAT_REQUESTS for kind in getattr(hint, "__mro__", ())):
+        return functools.partial(_request, hint)
     return _unchanged
 
 
@@ -172,3 +184,28 @@ def _records(unnamed: bool, data: Any) -> Any:
         if len(data.columns) == 1:
             return data.iloc[:, 0].tolist()
     return data.to_dict(orient="records")
+
+
+def _request(kind: Any, data: Any) -> Any:
+    """The one row of a frame as the dataclass that the hint names."""
+    if not _is_frame(data):
+        return data
+    if len(data) != 1:
+        raise SchemaMismatch(f"the model takes a single {kind.__name__}, and the data has {len(data)} rows")
+    return _filled(kind, data.iloc[0])
+
+
+def _filled(kind: Any, values: Any) -> Any:
+    """The dataclass ``kind`` with what ``values`` has of its fields."""
+    fields = [field for field in dataclasses.fields(kind) if field.name in values]
+    return kind(**{field.name: _of_kind(field.type, values[field.name]) for field in fields})
+
+
+def _of_kind(kind: Any, value: Any) -> Any:
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is list and dataclasses.is_dataclass(arguments[0]):
+        return [_filled(arguments[0], item) for item in value]
+    kinds = [kind] if dataclasses.is_dataclass(kind) else [item for item in arguments if item is not type(None)]
+    if value is not None and len(kinds) == 1 and dataclasses.is_dataclass(kinds[0]):
+        return _filled(kinds[0], value)
+    return value

@@ -64,6 +64,11 @@ validate_model_input.__module__ = "mlflow.pyfunc.utils.data_validation"
 validate_model_input.__name__ = validate_model_input.__qualname__ = "_validate_model_input"
 
 
+def is_serving() -> bool:
+    """Whether this process serves the model, so that its data comes from JSON."""
+    return os.environ.get(SERVING, "").lower() in ("true", "1")
+
+
 def input_parameter(function: Any) -> Tuple[int, str]:
     """The place (``self`` counted) and the name of the parameter that takes the data."""
     parameters = inspect.signature(function).parameters
@@ -155,7 +160,7 @@ def _check(data: Any, hint: Any) -> Any:
 
 
 def _check_scalar(data: Any, hint: Any) -> Any:
-    if isinstance(data, str) and os.environ.get(SERVING, "").lower() in ("true", "1"):
+    if isinstance(data, str) and is_serving():
         try:
             if hint is bytes:
                 return base64.decodebytes(data.encode())

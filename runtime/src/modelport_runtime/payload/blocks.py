@@ -1,4 +1,4 @@
-"""The short way from JSON to a model: rows whose values already have the declared types become column blocks at once.
+"""The short way to a model: rows whose values already have the declared types become column blocks at once.
 
 Whatever is not plainly right here takes the general way (``decoding`` → ``casting`` → ``enforcement``), which gives the
 same data or a good error: this module only ever says "it fits" or "I cannot tell".
@@ -6,11 +6,14 @@ same data or a good error: this module only ever says "it fits" or "I cannot tel
 
 import struct
 from itertools import chain
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
+from modelport_runtime.columns import Column, texts
 from modelport_runtime.schema import Scalar, Schema
 
 _SHORT_TYPES = {"double", "long", "integer", "boolean", "string"}
+_KINDS = {"double": "float64", "long": "int64", "integer": "int32", "boolean": "bool", "string": "utf8"}
+"""What the columns of a table have to be to need no look at their values."""
 _MAX_LAYOUTS = 64
 """How many different column orders are remembered; clients of one model use one or two."""
 
@@ -71,6 +74,7 @@ class BlockReader:
         self._labels: Any = None
         self._layouts: Dict[Tuple[Any, ...], Optional[List[int]]] = {}
         self._in_order = list(range(len(self.names)))
+        self._texts = tuple(str(name) for name in self.names)
 
     @classmethod
     def of(cls, schema: Optional[Schema]) -> Optional["BlockReader"]:
@@ -88,8 +92,11 @@ class BlockReader:
             self._labels = pd.Index(list(self.names))
         return self._labels
 
-    def read(self, form: str, value: Any) -> Optional[Block]:
-        """The block of a ``dataframe_split`` or ``dataframe_records`` value, or None: take the general way."""
+    def read(self, form: str, value: Any, strict: bool = False) -> Optional[Block]:
+        """The block of a ``dataframe_split`` or ``dataframe_records`` value, or None: take the general way.
+
+        ``strict`` is the policy's: a truth value is no number then, and a number is exact in its type.
+        """
         index = None
         if form == "dataframe_split" and type(value) is dict:
             names, rows, index = value.get("columns"), value.get("data"), value.get("index")
@@ -107,7 +114,39 @@ class BlockReader:
         if type(rows) is not list or not rows:
             return None
         columns = self._columns(names, rows)
-        return None if columns is None else Block(self, columns, len(rows), index)
+        if columns is None or (strict and not self._is_exact(columns, rows)):
+            return None
+        return Block(self, columns, len(rows), index)
+
+    def _is_exact(self, columns: Columns, rows: List[Any]) -> bool:
+        if self.all_double:
+            return _are_exact_numbers(columns, chain.from_iterable(rows))
+        if "boolean" not in self.types and bool in set(map(type, chain.from_iterable(rows))):
+            return False
+        return "boolean" not in self.types and all(
+            _are_exact_numbers(column, ()) for column, name in zip(columns, self.types) if name == "double"
+        )
+
+    def read_table(self, rows: int, columns: Sequence[Column]) -> Optional[Block]:
+        """The block of a table on the wire, or None: take the general way.
+
+        Raises InvalidInput for text that is no UTF-8.
+        """
+        import numpy as np
+
+        found = {str(column.name): column for column in columns}
+        if len(found) != len(columns) or len(set(self._texts)) != len(self._texts) or not rows:
+            return None
+        taken = [found.get(name) for name in self._texts]
+        for column, type_name in zip(taken, self.types):
+            if column is None or column.kind != _KINDS[type_name] or column.shape or column.validity is not None:
+                return None
+        if self.all_double:
+            array: Any = np.empty((rows, len(taken)))
+            for position, column in enumerate(taken):
+                array[:, position] = np.frombuffer(column.data, dtype="<f8")  # type: ignore[union-attr]
+            return Block(self, array, rows)
+        return Block(self, [_of_table(column) for column in taken if column is not None], rows)
 
     def _columns(self, names: List[Any], rows: List[Any]) -> Optional[Columns]:
         try:
@@ -155,8 +194,8 @@ class TensorReader:
         self._code = {"float32": "f", "float64": "d"}[dtype]
         self._shape = shape
 
-    def read(self, form: str, value: Any) -> Optional[Any]:
-        """The tensor of an ``inputs`` or ``instances`` value, or None: take the general way."""
+    def read(self, form: str, value: Any, strict: bool = False) -> Optional[Any]:
+        """The tensor of an ``inputs`` or ``instances`` value, or None: take the general way (``strict``: as above)."""
         if form not in ("inputs", "instances"):
             return None
         shape, level = [], value
@@ -172,7 +211,10 @@ class TensorReader:
             if set(map(type, rows)) != {list} or set(map(len, rows)) != {width}:
                 return None
             rows = list(chain.from_iterable(rows))
-        return _numbers(rows, tuple(shape), self._code)
+        array = _numbers(rows, tuple(shape), self._code)
+        if strict and array is not None and not _are_exact_numbers(array, chain.from_iterable(rows)):
+            return None
+        return array
 
 
 def reader_for(schema: Optional[Schema]) -> Union[BlockReader, TensorReader, None]:
@@ -200,6 +242,26 @@ def _numbers(rows: List[Any], shape: Tuple[int, ...], code: str) -> Optional[Any
     except (struct.error, OverflowError):
         return None
     return array
+
+
+def _are_exact_numbers(array: Any, values: Iterable[Any]) -> bool:
+    """Whether no value was a truth value, and none is so large that an integer may have been rounded."""
+    import numpy as np
+
+    limit = 2.0**24 if array.dtype == np.float32 else 2.0**53
+    return bool((np.abs(array) < limit).all()) and bool not in set(map(type, values))
+
+
+def _of_table(column: Column) -> Any:
+    """A column without gaps as an array of its own (a list for text)."""
+    import numpy as np
+
+    if column.kind == "utf8":
+        return texts(column)
+    if column.kind == "bool":
+        return np.frombuffer(column.data, dtype=np.uint8) != 0
+    dtype = np.dtype(column.kind)
+    return np.frombuffer(column.data, dtype=dtype.newbyteorder("<")).astype(dtype)
 
 
 def _column(values: Tuple[Any, ...], type_name: str) -> Optional[Any]:

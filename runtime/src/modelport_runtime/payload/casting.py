@@ -198,7 +198,7 @@ def cast_value(
         if spec is None:
             return np.array(value)
         if isinstance(spec, TensorSpec):
-            return scalars.tensor(value, spec.dtype, policy.strict)
+            return _tensor(value, spec, policy)
         if isinstance(spec.type, AnyType):
             return value
         if isinstance(spec.type, Scalar):
@@ -209,6 +209,25 @@ def cast_value(
         expected = "an array" if spec is None else _expected(spec)
         misfits.add(None if spec is None else spec.name, row, expected, value)
         return None
+
+
+def _tensor(value: Any, spec: TensorSpec, policy: Policy) -> Any:
+    """The value as an array of the declared type; rows of unequal length, where those are free, as an array of arrays."""
+    if policy.strict and value == [] and spec.shape[:1] == (-1,):
+        return scalars.tensor([], spec.dtype, True).reshape(0, *(max(size, 0) for size in spec.shape[1:]))
+    try:
+        return scalars.tensor(value, spec.dtype, policy.strict)
+    except _UNFIT:
+        if -1 not in spec.shape[1:] or not isinstance(value, list):
+            raise
+    rows = [scalars.tensor(row, spec.dtype, policy.strict) for row in value]
+    wanted = spec.shape[1:]
+    if any(
+        row.ndim != len(wanted) or any(size not in (-1, found) for size, found in zip(wanted, row.shape))
+        for row in rows
+    ):
+        raise Unfit
+    return object_array(rows)
 
 
 def _expected(spec: Union[ColSpec, TensorSpec]) -> str:
@@ -313,27 +332,35 @@ def _leaf(value: Any, name: str, strict: bool) -> Any:
 
 
 def json_cells(frame: Any, schema: Schema) -> Any:
-    """A frame read from CSV with the text of its array, object and map columns read as JSON.
+    """A frame read from CSV with the text of its array, object and map columns read as JSON; lists for tensors too.
 
     Raises SchemaMismatch for text that is no JSON.
     """
     misfits = Misfits()
     columns: Dict[int, Any] = {}
     for position, spec in _specs_by_position(frame, schema).items():
-        if isinstance(spec, ColSpec) and isinstance(spec.type, (Array, Object, Map)):
+        cells = frame.iloc[:, position]
+        if _holds_json(cells, spec, schema.has_names or frame.shape[1] == 1):
             columns[position] = object_array(
-                [_json_cell(cell, spec, row, misfits) for row, cell in enumerate(frame.iloc[:, position].tolist())]
+                [_json_cell(cell, spec, row, misfits) for row, cell in enumerate(cells.tolist())]
             )
     misfits.check()
     return _replaced(frame, columns, ()) if columns else frame
 
 
-def _json_cell(cell: Any, spec: ColSpec, row: int, misfits: Misfits) -> Any:
+def _holds_json(cells: Any, spec: Union[ColSpec, TensorSpec], whole: bool) -> bool:
+    """``whole``: whether one column is a whole tensor."""
+    if isinstance(spec, TensorSpec):
+        return whole and len(spec.shape) > 1 and cells.dtype.kind == "O"
+    return isinstance(spec.type, (Array, Object, Map))
+
+
+def _json_cell(cell: Any, spec: Union[ColSpec, TensorSpec], row: int, misfits: Misfits) -> Any:
     if not isinstance(cell, str):
-        return None
+        return cell if isinstance(spec, TensorSpec) else None
     try:
         return jsonio.loads(cell.encode("utf-8"))
     except InvalidInput:
         if misfits.room > 0:
-            misfits.add(spec.name, row, f"{spec.type} as JSON", cell)
+            misfits.add(spec.name, row, f"{_expected(spec)} as JSON", cell)
         return None

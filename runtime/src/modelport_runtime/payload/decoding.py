@@ -1,19 +1,26 @@
 """Request bytes → ``Payload`` → the data MLflow's server would hand to ``PyFuncModel.predict``, before enforcement."""
 
 import io
+import re
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from modelport_runtime.errors import InvalidInput, SchemaMismatch
 from modelport_runtime.payload import jsonio
 from modelport_runtime.payload.casting import Misfits, as_array, cast_frame, cast_value, json_cells, object_array
+from modelport_runtime.payload.first_line import first_fields, is_row
 from modelport_runtime.policy import Policy
 from modelport_runtime.schema import Array, ColSpec, DataType, Map, Object, Scalar, Schema, TensorSpec
 
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
+_TOO_MANY_FIELDS = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
+"""How pandas says it."""
 
 
 class Payload(NamedTuple):
-    """A request's data as JSON has it. ``form``: one of ``FORMS``, or ``llm``: the whole object is the data."""
+    """A request's data as JSON has it.
+
+    ``form``: one of ``FORMS``; ``llm``: the whole object is the data; ``rows``: a list of lists without any key.
+    """
 
     form: str
     value: Any
@@ -29,16 +36,14 @@ class Payload(NamedTuple):
 def read_json(body: bytes, params_names: Tuple[str, ...], exact: bool = True) -> Payload:
     """Find the data and params in a JSON body; ``params_names`` are those of the params schema.
 
-    Where ``exact`` is not asked for, integers beyond 64 bits may come as floats.
+    Where ``exact`` is not asked for, integers beyond 64 bits may come as floats. What clients of MLflow 1 send has no key:
+    a list of records, a list of rows, an object with ``columns`` and ``data``.
 
-    Raises InvalidInput where the body is no JSON object with exactly one of the data keys.
+    Raises InvalidInput where the body is none of these and no JSON object with exactly one of the data keys.
     """
     document = jsonio.loads(body, exact)
     if type(document) is not dict:
-        raise InvalidInput(
-            f"Invalid input. The body must be a JSON object with exactly one of {_any_of(FORMS)}; "
-            f"found {_json_type(document)}."
-        )
+        return _bare_list(document)
     if "messages" in document or "prompt" in document or "input" in document:
         params = {name: document.pop(name) for name in params_names if name in document}
         return Payload("llm", document, params or None)
@@ -49,11 +54,25 @@ def read_json(body: bytes, params_names: Tuple[str, ...], exact: bool = True) ->
                 raise InvalidInput(f"Invalid input. The body has both '{form}' and '{key}'; send exactly one of them.")
             form = key
     if not form:
+        if document.keys() in ({"columns", "data"}, {"columns", "index", "data"}):
+            return Payload("dataframe_split", document, None)
         found = ", ".join(f"'{key[:60]}'" for key in list(document)[:10]) or "none"
         raise InvalidInput(
             f"Invalid input. The body must have exactly one of the keys {_any_of(FORMS)}; found: {found}."
         )
     return Payload(form, document[form], document.get("params"))
+
+
+def _bare_list(document: Any) -> Payload:
+    if type(document) is list and document:
+        if all(type(item) is dict for item in document):
+            return Payload("dataframe_records", document, None)
+        if all(type(item) is list for item in document):
+            return Payload("rows", document, None)
+    raise InvalidInput(
+        f"Invalid input. The body must be a JSON object with exactly one of {_any_of(FORMS)}, or a list of records; "
+        f"found {_json_type(document)}."
+    )
 
 
 def _any_of(names: Tuple[str, ...]) -> str:
@@ -76,7 +95,7 @@ def to_data(payload: Payload, schema: Optional[Schema], policy: Policy, from_typ
     if from_type_hint:
         if payload.form != "inputs":
             raise SchemaMismatch(
-                f"This model's signature comes from a type hint: it takes the key 'inputs', not '{payload.form}'."
+                "This model's signature comes from a type hint: it takes a JSON object with the key 'inputs' only."
             )
         return payload.value
     try:
@@ -84,6 +103,8 @@ def to_data(payload: Payload, schema: Optional[Schema], policy: Policy, from_typ
             return _cast(split_frame(payload.value), schema, policy)
         if payload.form == "dataframe_records":
             return _cast(records_frame(payload.value), schema, policy)
+        if payload.form == "rows":
+            return _from_rows(payload.value, schema, policy)
         if payload.form == "instances" and _is_list_of_dicts(payload.value[:1] if _is_list(payload.value) else None):
             return _from_instances(payload.value, schema, policy)
         data = _from_inputs(payload.value, schema, policy)
@@ -128,6 +149,24 @@ def records_frame(value: Any) -> Any:
         return pd.DataFrame(value)
     except Exception as error:  # noqa: BLE001  pandas raises whatever it meets on the way
         raise InvalidInput(f"Invalid input. 'dataframe_records' is not a list of records: {error}") from None
+
+
+def _from_rows(rows: List[List[Any]], schema: Optional[Schema], policy: Policy) -> Any:
+    """Rows without a key: of all declared columns in order, or what ``inputs`` takes where there are no names."""
+    import pandas as pd
+
+    if schema is None:
+        return records_frame(rows)
+    if not schema.has_names or (schema.is_tensor and len(schema.specs) == 1):
+        return _from_inputs(rows, schema, policy)
+    width = len(schema.specs)
+    if schema.is_tensor or any(len(row) != width for row in rows):
+        wanted = "named tensors" if schema.is_tensor else f"rows of {width} values, one for each column"
+        raise InvalidInput(
+            f"Invalid input. A bare list of lists fits this model only as {wanted}; name the columns with "
+            "'dataframe_split' or 'dataframe_records'."
+        )
+    return cast_frame(pd.DataFrame(rows, columns=list(schema.names)), schema, policy)
 
 
 def _is_list(value: Any) -> bool:
@@ -256,25 +295,51 @@ def _check_lengths(data: Dict[str, Any], schema: Optional[Schema]) -> None:
 
 
 def read_csv(body: bytes, schema: Optional[Schema], policy: Policy) -> Any:
-    """A CSV body with a header row as a DataFrame, its values cast to what ``schema`` declares.
+    """A CSV body as a DataFrame, its values cast to what ``schema`` declares.
 
-    Text stays text (``007``), moments and base64 are read, array, object and map columns hold JSON.
+    The first line is a header, unless the signature makes plain that it is a row. Text stays text (``007``), moments and
+    base64 are read, array, object and map columns hold JSON.
     Raises InvalidInput, or SchemaMismatch naming every offending column and row.
     """
     import pandas as pd
 
-    texts = {} if schema is None else dict.fromkeys(_text_columns(schema), object)
     try:
-        frame = pd.read_csv(io.BytesIO(body), dtype=texts)
+        frame = pd.read_csv(io.BytesIO(body), **({} if schema is None else _csv_options(first_fields(body), schema)))
     except pd.errors.EmptyDataError:
         raise InvalidInput("The body is empty; expected CSV with a header row.") from None
     except UnicodeDecodeError as error:
         raise InvalidInput(f"The body is not valid UTF-8: {error.reason} at byte {error.start}.") from None
+    except InvalidInput:
+        raise
     except Exception as error:  # noqa: BLE001  pandas raises whatever it meets on the way
-        raise InvalidInput(f"The body is not valid CSV: {error}") from None
+        raise InvalidInput(f"The body is not valid CSV: {_csv_problem(error)}") from None
     if schema is None:
         return frame
+    if schema.is_tensor and not isinstance(frame.index, pd.RangeIndex):  # pandas took the first fields as row labels
+        raise InvalidInput("The body is not valid CSV: there are rows with more fields than the header.")
     return cast_frame(json_cells(frame, schema), schema, policy, exact=True)
+
+
+def _csv_options(fields: List[str], schema: Schema) -> Dict[str, Any]:
+    """How pandas has to read a CSV body that begins with these fields. InvalidInput for a name that is given twice."""
+    options: Dict[str, Any] = {"dtype": dict.fromkeys(_text_columns(schema), object)}
+    if is_row(fields, schema):
+        options["header"] = None
+        if schema.has_names:
+            options["names"] = list(schema.names)
+    elif schema.has_names:
+        twice = [name for name in schema.names if fields.count(str(name)) > 1]
+        if twice:
+            raise InvalidInput(f"Invalid input. The header has the column {str(twice[0])[:60]!r} more than once.")
+    return options
+
+
+def _csv_problem(error: Exception) -> str:
+    found = _TOO_MANY_FIELDS.search(str(error))
+    if found is None:
+        return str(error)
+    expected, line, fields = found.groups()
+    return f"line {line} has {fields} fields, the lines before it {expected}."
 
 
 def _text_columns(schema: Schema) -> List[Any]:

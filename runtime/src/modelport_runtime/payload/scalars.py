@@ -9,12 +9,17 @@ import base64
 import binascii
 import math
 import re
+from itertools import chain
 from typing import Any, List, Tuple
 
 _INTEGER_RANGES = {"integer": ("int32", -(2**31), 2**31 - 1), "long": ("int64", -(2**63), 2**63 - 1)}
+_NO_MOMENT = ("now", "today")
+"""Text that pandas reads as the present."""
 _ZONE = re.compile(r":.*(?:[zZ]|[+-]\d\d(?::?\d\d)?)\s*$")
 _MILLISECOND = 1_000_000
 """In nanoseconds."""
+_EXACT_FLOAT = 2.0**53
+"""From here on a float may stand for another integer than the one that was sent."""
 
 
 class Unfit(ValueError):
@@ -88,6 +93,8 @@ def _integers(values: Any, type_name: str, strict: bool, exact: bool) -> Any:
         whole = np.trunc(values)
         if not ((whole >= float(low)) & (whole < float(high + 1))).all() or (exact and (whole != values).any()):
             raise Unfit
+        if strict and (np.abs(whole) >= _EXACT_FLOAT).any():
+            raise Unfit
         return whole.astype(dtype)
     if kind == "O":
         values = _array_of(
@@ -104,7 +111,7 @@ def _integers(values: Any, type_name: str, strict: bool, exact: bool) -> Any:
 
 def _whole(value: Any, strict: bool, exact: bool, low: int, high: int) -> int:
     if isinstance(value, float):
-        if not math.isfinite(value) or (exact and not value.is_integer()):
+        if not math.isfinite(value) or (exact and not value.is_integer()) or (strict and abs(value) >= _EXACT_FLOAT):
             raise Unfit
     elif not isinstance(value, (int, str)) or (strict and isinstance(value, (bool, str))):
         raise Unfit
@@ -178,7 +185,12 @@ def _binaries(values: Any, strict: bool) -> Any:
 
 
 def decode_base64(value: Any, strict: bool) -> Any:
-    """The bytes of base64 text, None of null. Line ends are allowed; if not strict, any other character is skipped."""
+    """The bytes of base64 text, None of null. Line ends are allowed; if not strict, any other character is skipped.
+
+    Bytes, which Parquet, Arrow and binary tensors have, are what they are.
+    """
+    if isinstance(value, bytes):
+        return value
     if _is_null(value):
         return None
     if not isinstance(value, str):
@@ -226,6 +238,8 @@ def _moments_of(items: List[Any], strict: bool) -> Any:
             numbers.append((position, item))
         texts.append(item if isinstance(item, str) else None)
     moments = parse_moments(texts)
+    if strict and any(text is not None and text_is_null for text, text_is_null in zip(texts, np.isnat(moments))):
+        raise Unfit  # pandas takes "", "NaT" and the like for null
     for position, number in numbers:
         moments[position] = _datetimes(np.array([number]), strict)[0]
     return moments
@@ -235,6 +249,8 @@ def parse_moments(texts: List[Any]) -> Any:
     """ISO 8601 and other dates pandas knows (US order for slashes) → naive UTC datetime64[ns]; None → NaT."""
     import numpy as np
 
+    if any(text is not None and text.strip().lower() in _NO_MOMENT for text in texts):
+        raise Unfit("names no moment by itself")
     zoned = np.array([text is not None and _ZONE.search(text) is not None for text in texts], dtype=bool)
     moments: Any = np.empty(len(texts), dtype="datetime64[ns]")
     for group in (zoned, ~zoned):  # apart: pandas 2 gives a text without a zone the zone of its neighbour
@@ -281,6 +297,8 @@ def tensor(value: Any, dtype: str, strict: bool) -> Any:
     import numpy as np
 
     wanted = np.dtype(dtype)
+    if strict and wanted.kind in "iuf" and _holds_truths(value):
+        raise Unfit
     if wanted.kind in "iu":
         return _integer_tensor(value, wanted, strict)
     if wanted.kind == "M":
@@ -293,6 +311,16 @@ def tensor(value: Any, dtype: str, strict: bool) -> Any:
     if wanted.kind == "b" and strict:
         return _booleans(natural(value), strict, False)
     return np.array(value, dtype=wanted)
+
+
+def _holds_truths(value: Any) -> bool:
+    """Whether a truth value stands among (nested) lists of numbers, where numpy would make a number of it."""
+    level = value if isinstance(value, list) else [value]
+    kinds = set(map(type, level))
+    while kinds == {list}:
+        level = list(chain.from_iterable(level))
+        kinds = set(map(type, level))
+    return bool in kinds
 
 
 def _integer_tensor(value: Any, wanted: Any, strict: bool) -> Any:

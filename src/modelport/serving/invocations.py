@@ -1,0 +1,222 @@
+"""`/invocations`: MLflow's dialect. JSON and CSV go to the worker as they came; Parquet and Arrow as column blocks."""
+
+import asyncio
+import re
+import urllib.parse
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from modelport.serving import columnar
+from modelport.serving.http import Request, error_body
+from modelport.serving.scoring_route import ScoringCall, ScoringRoute, head, log
+from modelport.serving.status import MLFLOW_STATUS
+from modelport_runtime.errors import InvalidInput
+
+CONTENT_TYPES = {
+    b"application/json": "json",
+    b"text/csv": "csv",
+    b"application/csv": "csv",
+    b"application/vnd.apache.parquet": "parquet",
+    b"application/vnd.apache.arrow.stream": "arrow",
+}
+ANSWER_TYPES = {
+    "json": b"application/json",
+    "csv": b"text/csv; charset=utf-8",
+    "parquet": b"application/vnd.apache.parquet",
+    "arrow": b"application/vnd.apache.arrow.stream",
+    "events": b"text/event-stream",
+}
+_ACCEPTED = {
+    **CONTENT_TYPES,
+    b"text/event-stream": "events",
+    b"text/*": "csv",
+    b"application/*": "json",
+    b"*/*": "json",
+}
+_MAX_HEADERS = 256
+"""Different Content-Type and Accept headers remembered."""
+T = TypeVar("T")
+_COLUMNAR = ("csv", "parquet", "arrow")
+_QUALITY = re.compile(rb";\s*q\s*=\s*([^;\s]+)")
+_HEADS = {
+    (content, answer): head(content, "mlflow", "lenient", answer)
+    for content in ("json", "csv", "columns")
+    for answer in ("json", "columns", "stream")
+}
+
+
+class Invocations(ScoringRoute):
+    """The route of MLflow's scoring server, with more carriers in both directions."""
+
+    route = "/invocations"
+    statuses = MLFLOW_STATUS
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._max_body: int = options.pop("max_body")
+        super().__init__(*arguments, **options)
+        self._content_types: dict[bytes | None, str | bytes] = {}
+        self._accepted: dict[bytes | None, str] = {}
+        self._decoding = 0
+
+    def error_body(self, code: str, message: str, details: list[Any], **more: Any) -> bytes:
+        return error_body(code, message, details, **more)
+
+    def __call__(self, request: Request) -> None:
+        content = self._remembered(self._content_types, request.headers.get(b"content-type"), read_content_type)
+        if isinstance(content, bytes):
+            self.refuse(request, "UNSUPPORTED_MEDIA_TYPE", content.decode())
+            return
+        if request.headers.get(b"content-encoding", b"identity") != b"identity":
+            message = "compressed bodies are not read; send the body as it is"
+            self.refuse(request, "UNSUPPORTED_MEDIA_TYPE", message)
+            return
+        answer = self._remembered(self._accepted, request.headers.get(b"accept"), self._read_accept)
+        if request.query and _wants_stream(request.query):
+            answer = "events"
+        if answer == "events" and not self.model.streams:
+            message = (
+                "this model cannot stream: it has no predict_stream; ask without stream=true and text/event-stream"
+            )
+            self.refuse(request, "NOT_ACCEPTABLE", message)
+            return
+        if content in ("parquet", "arrow"):
+            self._decode(request, content, answer)
+        else:
+            self._score(request, content, request.body, answer)
+
+    def _score(self, request: Request, content: str, body: bytes, answer: str) -> None:
+        form = "stream" if answer == "events" else "columns" if answer in _COLUMNAR else "json"
+        call = self.call(request, _HEADS[content, form], body)
+        call.answer_as = answer
+        if form == "stream":
+            call.on_piece = partial(self._send_piece, call)
+        self.submit(call)
+
+    def _read_accept(self, header: bytes | None) -> str:
+        return read_accept(header, self.model.streams)
+
+    @staticmethod
+    def _remembered(known: dict[bytes | None, T], header: bytes | None, read: Callable[[bytes | None], T]) -> T:
+        found = known.get(header)
+        if found is None:
+            found = read(header)
+            if len(known) < _MAX_HEADERS:
+                known[header] = found
+        return found
+
+    # -- Parquet, Arrow and CSV, made by pyarrow in a thread ---------------------------------------------------------------
+
+    def _decode(self, request: Request, content: str, answer: str) -> None:
+        if self.pool.full(self._decoding):
+            self.refuse_overload(request)
+            return
+        self._decoding += 1
+        loop = asyncio.get_running_loop()
+        decoding = loop.run_in_executor(None, columnar.decode, content, request.body, self._max_body)
+        request.on_disconnect = lambda: _cancel(decoding)
+        decoding.add_done_callback(partial(self._decoded, request, answer))
+
+    def _decoded(self, request: Request, answer: str, decoding: "asyncio.Future[bytes]") -> None:
+        self._decoding -= 1
+        if decoding.cancelled():
+            return  # its client is gone
+        error = decoding.exception()
+        if error is None:
+            self._score(request, "columns", decoding.result(), answer)
+        elif isinstance(error, InvalidInput):
+            self.refuse(request, error.code, error.message)
+        else:
+            log.error("cannot decode a body", exc_info=error)
+            self.refuse(request, "INTERNAL_ERROR", "the server failed to decode this body")
+
+    def answer(self, call: ScoringCall) -> None:
+        if call.on_piece is not None:
+            self._end_stream(call)
+        elif call.error is None and call.answer_as != "json":
+            encoding = asyncio.get_running_loop().run_in_executor(None, columnar.encode, call.answer, call.answer_as)
+            encoding.add_done_callback(partial(self._encoded, call))
+        else:
+            super().answer(call)
+
+    def _encoded(self, call: ScoringCall, encoding: "asyncio.Future[bytes]") -> None:
+        error = encoding.exception()
+        if error is None:
+            self.respond(call, 200, encoding.result(), ANSWER_TYPES[call.answer_as])
+        else:
+            log.error("cannot encode an answer", exc_info=error)
+            message = f"the prediction cannot be written as {ANSWER_TYPES[call.answer_as].decode()}"
+            self.respond(call, 500, error_body("INTERNAL_ERROR", message), code="INTERNAL_ERROR")
+
+    # -- server-sent events ------------------------------------------------------------------------------------------------
+
+    def _send_piece(self, call: ScoringCall, data: bytes) -> None:
+        if call.pieces == 1:
+            self._begin_stream(call)
+        if not call.request.write(data):
+            call.paused = True
+
+    def _begin_stream(self, call: ScoringCall) -> None:
+        call.request.begin(200, ANSWER_TYPES["events"], b"cache-control: no-cache\r\n")
+        call.request.on_resume = lambda: self.pool.resume(call)
+
+    def _end_stream(self, call: ScoringCall) -> None:
+        if call.error is not None and not call.pieces:
+            super().answer(call)  # nothing was sent yet, so the client gets the status that says what is wrong
+            return
+        if not call.pieces:
+            self._begin_stream(call)
+        request, code = call.request, None
+        if call.error is not None:
+            code = call.error["code"]
+            request.write(b"event: error\ndata: %s\n\n" % self.failure(call)[1])
+        request.write(b"data: [DONE]\n\n")
+        request.on_resume = None
+        self.account(call, 200, code)
+        request.end()
+
+
+def read_content_type(header: bytes | None) -> str | bytes:
+    """The carrier that a Content-Type names, or (as bytes) why there is none."""
+    supported = b"this server reads application/json, text/csv, application/vnd.apache.parquet and "
+    supported += b"application/vnd.apache.arrow.stream"
+    if header is None:
+        return b"the request has no Content-Type; " + supported
+    mime, *parameters = [part.strip().lower() for part in header.split(b";")]
+    carrier = CONTENT_TYPES.get(mime)
+    if carrier is None:
+        return b"cannot read '%s'; %s" % (mime.decode("latin-1").encode("ascii", "replace")[:100], supported)
+    for parameter in parameters:
+        name, _, value = parameter.partition(b"=")
+        if name.strip() == b"charset" and value.strip().strip(b'"') not in (b"utf-8", b"utf8"):
+            return b"the charset must be utf-8"
+    return carrier
+
+
+def read_accept(header: bytes | None, streams: bool) -> str:
+    """What an Accept header prefers among what can be sent (RFC 9110, 12.5.1); JSON where it names nothing of that.
+
+    A model that does not stream is asked for events only by a client that takes nothing else.
+    """
+    best, best_quality = "json", 0.0
+    if header == b"text/event-stream":
+        return "events"
+    for media_range in (header or b"").lower().split(b","):
+        carrier = _ACCEPTED.get(media_range.partition(b";")[0].strip())
+        quality = _QUALITY.search(media_range)
+        try:
+            weight = float(quality.group(1)) if quality else 1.0
+        except ValueError:
+            continue
+        if carrier is not None and weight > best_quality and (streams or carrier != "events"):
+            best, best_quality = carrier, weight
+    return best
+
+
+def _cancel(work: "asyncio.Future[bytes]") -> None:
+    work.cancel()
+
+
+def _wants_stream(query: bytes) -> bool:
+    values = urllib.parse.parse_qs(query.decode("latin-1")).get("stream", ["false"])
+    return values[-1].lower() in ("true", "1")

@@ -1,0 +1,230 @@
+"""`/v2`: the Open Inference Protocol over HTTP, with the binary tensor extension.
+
+A request's tensors go to the worker as they came, JSON and binary data together; which bytes are JSON is said beside them.
+"""
+
+import urllib.parse
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+import modelport_runtime
+from modelport.serving.http import Request
+from modelport.serving.scoring_route import ScoringCall, ScoringRoute, head
+from modelport.serving.served_model import ServedModel
+from modelport_runtime.schema import Array, ColSpec, DataType, Scalar, Schema, TensorSpec
+
+INFER_STATUS = {
+    "BAD_REQUEST": 400,
+    "INVALID_PARAMETER_VALUE": 400,
+    "NOT_FOUND": 404,
+    "UNSUPPORTED_MEDIA_TYPE": 415,
+    "REQUEST_LIMIT_EXCEEDED": 429,
+    "MODEL_FAILED": 500,
+    "NOT_READY": 503,
+    "TEMPORARILY_UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+"""Error code → HTTP status: the client's fault is 400, the model's own is 500."""
+EXTENSIONS = ("binary_tensor_data",)
+VERSION = "1"
+"""The only version of the model; what `write` in the runtime's `payload/open_inference.py` answers."""
+CONTENT_TYPES = (b"application/json", b"application/octet-stream")
+
+_SCALAR_DATATYPES = {
+    "boolean": "BOOL",
+    "integer": "INT32",
+    "long": "INT64",
+    "float": "FP32",
+    "double": "FP64",
+    "string": "BYTES",
+    "binary": "BYTES",
+    "datetime": "BYTES",
+}
+_TENSOR_DATATYPES = {
+    "bool": "BOOL",
+    **{f"uint{bits}": f"UINT{bits}" for bits in (8, 16, 32, 64)},
+    **{f"int{bits}": f"INT{bits}" for bits in (8, 16, 32, 64)},
+    **{f"float{bits}": f"FP{bits}" for bits in (16, 32, 64)},
+}
+_HEAD = head("json", "v2", "strict")
+_JSON_SIZE = b"inference-header-content-length"
+
+Respond = Callable[..., None]
+"""As ``Routes._respond``: (request, status, body, content_type, headers, code)."""
+
+
+def error(message: str, **more: Any) -> bytes:
+    """The body of an error: the protocol's ``error``, and whatever else is known of it."""
+    return orjson.dumps({"error": message, **{key: value for key, value in more.items() if value}})
+
+
+class OpenInference(ScoringRoute):
+    """The route of an inference request; ``small_routes`` are those that no worker is asked for."""
+
+    route = "/v2/infer"
+    statuses = INFER_STATUS
+
+    @property
+    def infer_paths(self) -> tuple[bytes, ...]:
+        return tuple(path + b"/infer" for path in self._model_paths())
+
+    def _model_paths(self) -> list[bytes]:
+        """Where the model is: its name as it may be written in a URL, with and without the version."""
+        name = self.model.name
+        names = {name, urllib.parse.quote(name), urllib.parse.quote(name, safe="")}
+        roots = [f"/v2/models/{written}".encode() for written in sorted(names)]
+        return [*roots, *(root + b"/versions/" + VERSION.encode() for root in roots)]
+
+    # -- inference -----------------------------------------------------------------------------------------------------
+
+    def __call__(self, request: Request) -> None:
+        headers = request.headers
+        problem = read_content_type(headers.get(b"content-type"))
+        if problem is None and headers.get(b"content-encoding", b"identity") != b"identity":
+            problem = "compressed bodies are not read; send the body as it is"
+        if problem is not None:
+            self.refuse(request, "UNSUPPORTED_MEDIA_TYPE", problem)
+            return
+        size = headers.get(_JSON_SIZE)
+        if size is None:
+            self.submit(self.call(request, _HEAD, request.body))
+        elif size.isdigit() and 0 < int(size[:20]) <= len(request.body):
+            self.submit(self.call(request, head("json", "v2", "strict", json_size=int(size)), request.body))
+        else:
+            message = (
+                f"'Inference-Header-Content-Length' must be the size of the JSON part, from 1 to {len(request.body)} "
+                "for this body"
+            )
+            self.refuse(request, "BAD_REQUEST", message)
+
+    def answer(self, call: ScoringCall) -> None:
+        if call.error is None and call.facts.get("json_size") is not None:
+            self.respond(call, 200, call.answer, b"application/octet-stream")
+            return
+        if call.error is not None and call.error.get("type") == "ModelFailed" and call.error["code"] == "BAD_REQUEST":
+            call.error = {**call.error, "code": "MODEL_FAILED"}  # its code is that of MLflow's server
+        super().answer(call)
+
+    def answer_headers(self, call: ScoringCall) -> bytes:
+        size = call.facts.get("json_size")
+        return b"" if size is None else b"%s: %d\r\n" % (_JSON_SIZE, size)
+
+    def error_body(self, code: str, message: str, details: list[Any], **more: Any) -> bytes:
+        return error(message, error_code=code, details=details, **more)
+
+    def unknown(self, request: Request) -> None:
+        """Nothing is served at this path below ``/v2``."""
+        message = f"nothing is served at this path; the model's name is '{self.model.name}' and its version '{VERSION}'"
+        self.refuse(request, "NOT_FOUND", message)
+
+    # -- the small ones ------------------------------------------------------------------------------------------------
+
+    def small_routes(self, respond: Respond) -> dict[bytes, Callable[[Request], None]]:
+        """Paths for GET → what answers them, by ``respond``."""
+
+        def live(request: Request) -> None:
+            respond(request, 200, b'{"live":true}')
+
+        def ready(request: Request) -> None:
+            self._respond_ready(request, respond, {"ready": True})
+
+        def model_ready(request: Request) -> None:
+            self._respond_ready(request, respond, {"name": self.model.name, "ready": True})
+
+        def server(request: Request) -> None:
+            respond(request, 200, orjson.dumps(server_metadata()))
+
+        def model(request: Request) -> None:
+            respond(request, 200, orjson.dumps(model_metadata(self.model)))
+
+        routes: dict[bytes, Callable[[Request], None]] = {
+            b"/v2": server,
+            b"/v2/": server,
+            b"/v2/health/live": live,
+            b"/v2/health/ready": ready,
+        }
+        for path in self._model_paths():
+            routes[path] = model
+            routes[path + b"/ready"] = model_ready
+        return routes
+
+    def _respond_ready(self, request: Request, respond: Respond, document: dict[str, Any]) -> None:
+        if self.pool.ready:
+            respond(request, 200, orjson.dumps(document))
+        else:
+            respond(request, 503, error("no worker is ready"), headers=b"retry-after: 1\r\n", code="NOT_READY")
+
+
+def read_content_type(header: bytes | None) -> str | None:
+    """Why a body of this type is not read; None: it is. Clients of the protocol often send no type at all."""
+    if header is None:
+        return None
+    mime, *parameters = [part.strip().lower() for part in header.split(b";")]
+    if mime not in CONTENT_TYPES:
+        found = mime.decode("latin-1").encode("ascii", "replace")[:100].decode()
+        return f"cannot read '{found}'; this path reads application/json and application/octet-stream"
+    for parameter in parameters:
+        name, _, value = parameter.partition(b"=")
+        if name.strip() == b"charset" and value.strip().strip(b'"') not in (b"utf-8", b"utf8"):
+            return "the charset must be utf-8"
+    return None
+
+
+# -- metadata ----------------------------------------------------------------------------------------------------------
+
+
+def server_metadata() -> dict[str, Any]:
+    return {"name": "modelport", "version": modelport_runtime.__version__, "extensions": list(EXTENSIONS)}
+
+
+def model_metadata(model: ServedModel) -> dict[str, Any]:
+    """What the model takes and gives, as tensors: one for each column of its signature; none where it has no signature."""
+    signature = model.signature
+    inputs = signature.inputs if signature is not None else None
+    outputs = signature.outputs if signature is not None else None
+    return {
+        "name": model.name,
+        "versions": [VERSION],
+        "platform": f"mlflow_{_flavor(model)}",
+        "inputs": _tensors(inputs, "input" if inputs is not None and inputs.is_tensor else None),
+        "outputs": _tensors(outputs, "predictions"),
+    }
+
+
+def _flavor(model: ServedModel) -> str:
+    flavors: dict[str, Any] = model.mlmodel.get("flavors") or {}
+    return next((name for name in flavors if name != "python_function"), "python_function")
+
+
+def _tensors(schema: Schema | None, only: str | None) -> list[dict[str, Any]]:
+    """``only``: the name of a tensor that has none and no neighbours; others without a name go by their positions."""
+    if schema is None:
+        return []
+    names = [str(name) for name in schema.names]
+    if only is not None and len(names) == 1 and not schema.has_names:
+        names = [only]
+    return [_tensor(name, spec) for name, spec in zip(names, schema.specs, strict=True)]
+
+
+def _tensor(name: str, spec: ColSpec | TensorSpec) -> dict[str, Any]:
+    if isinstance(spec, TensorSpec):
+        datatype = _TENSOR_DATATYPES.get(spec.dtype, "BYTES")
+        return {"name": name, "datatype": datatype, "shape": list(spec.shape)}
+    datatype, dimensions = _cell(spec.type)
+    return {"name": name, "datatype": datatype, "shape": [-1] * (1 + dimensions)}
+
+
+def _cell(kind: DataType) -> tuple[str, int]:
+    """The datatype of a column's values, and how many dimensions one of them has; objects and the like are JSON text."""
+    if isinstance(kind, Scalar):
+        return _SCALAR_DATATYPES[kind.name], 0
+    if isinstance(kind, Array):
+        inner: DataType = kind
+        dimensions = 0
+        while isinstance(inner, Array):
+            inner, dimensions = inner.items, dimensions + 1
+        if isinstance(inner, Scalar):
+            return _SCALAR_DATATYPES[inner.name], dimensions
+    return "BYTES", 0

@@ -1,0 +1,589 @@
+"""`/openapi.json`: what this server answers, for this model, as OpenAPI 3.1. Its types are those of the signature."""
+
+import base64
+import json
+import math
+import urllib.parse
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from modelport.serving import json_schema
+from modelport.serving.invocations import ANSWER_TYPES, CONTENT_TYPES
+from modelport.serving.json_schema import JsonSchema
+from modelport.serving.open_inference import OpenInference, model_metadata
+from modelport.serving.score import Score
+from modelport.serving.served_model import ServedModel
+from modelport.serving.status import MLFLOW_STATUS
+from modelport_runtime.schema import Array, DataType, Map, Object, ParamSpec, Scalar, Schema, Signature, TensorSpec
+
+MAX_EXAMPLE = 20_000
+"""Bytes of JSON. A larger example would be most of the document, and is left out."""
+MAX_TABLE_ROWS = 100
+"""A description is to be read; the schemas below it name all columns."""
+
+_TEXT_OF_STATUS = {
+    400: "The request cannot be read, or does not fit the model's signature.",
+    401: "The key is missing or wrong.",
+    403: "The model refuses it.",
+    404: "There is no such thing.",
+    405: "The path takes other methods; the header Allow names them.",
+    406: "The answer cannot be given in the form that was asked for.",
+    408: "The request did not arrive, or the model did not answer, in time.",
+    409: "The model reports a conflict.",
+    413: "The body is larger than the server's limit.",
+    415: "The server does not read this content type, character set or encoding.",
+    424: "The model failed.",
+    429: "Too many requests are waiting; try again after the seconds in Retry-After.",
+    431: "The headers are too large.",
+    500: "The model or the server failed.",
+    501: "The model does not do this.",
+    503: "No worker is ready.",
+    504: "The model did not answer in time.",
+}
+_OF_THE_CONNECTION = (400, 401, 405, 408, 413, 429, 431)
+"""What may be answered before a request has reached its route."""
+_CHAT_LOADERS = ("chat_model", "chat_agent", "responses_agent")
+
+
+def document(model: ServedModel, api_key: bool) -> dict[str, Any]:
+    """The OpenAPI document of a server of this model; ``api_key``: it wants a key."""
+    paths = {
+        "/invocations": {"post": _invocations(model)},
+        "/score": _score(model),
+        **_open_inference(model),
+        **_state(),
+        **_documents(),
+    }
+    built: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {"title": model.name, "version": version(model), "description": description(model)},
+        "paths": paths,
+        "components": {"schemas": _schemas(model)},
+    }
+    if api_key:
+        built["security"] = [{"key": []}]
+        built["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    return built
+
+
+def version(model: ServedModel) -> str:
+    """What tells this model from others of its name: the id MLflow gave it, or 1."""
+    return str(model.mlmodel.get("model_id") or model.mlmodel.get("model_uuid") or "1")
+
+
+# -- about the model
+
+
+def description(model: ServedModel) -> str:
+    """The model's flavors and its signature, as Markdown."""
+    flavors = [name for name in model.mlmodel.get("flavors") or {} if name != "python_function"]
+    lines = [f"An MLflow model of flavor {', '.join(flavors) or 'python_function'}."]
+    if model.mlmodel.get("mlflow_version"):
+        lines[0] += f" Saved by MLflow {model.mlmodel['mlflow_version']}."
+    signature = model.signature
+    if signature is None:
+        return f"{lines[0]}\n\nThe model has no signature: what it takes and answers is not known before it is asked."
+    for title, schema in (("Inputs", signature.inputs), ("Outputs", signature.outputs)):
+        if schema is not None:
+            lines += ["", f"### {title}", "", *_schema_table(schema)]
+    if signature.params:
+        lines += ["", "### Parameters", "", *_params_table(signature.params)]
+    return "\n".join(lines) + "\n"
+
+
+def _schema_table(schema: Schema) -> list[str]:
+    rows = []
+    for name, spec in zip(schema.names, schema.specs, strict=True):
+        if isinstance(spec, TensorSpec):
+            rows.append((name, f"{spec.dtype} ({', '.join(map(str, spec.shape))})", "yes"))
+        else:
+            rows.append((name, str(spec.type), "yes" if spec.required else "no"))
+    return _table(("name" if schema.has_names else "position", "type", "required"), rows)
+
+
+def _params_table(specs: Iterable[ParamSpec]) -> list[str]:
+    rows = []
+    for spec in specs:
+        kind = str(spec.type) if spec.shape is None else f"list of {spec.type}"
+        rows.append((spec.name, kind, json.dumps(json_schema.default_as_json(spec), ensure_ascii=False)))
+    return _table(("name", "type", "default"), rows)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[str]:
+    lines = [head, tuple("---" for _ in head), *rows[:MAX_TABLE_ROWS]]
+    table = ["| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines]
+    more = len(rows) - MAX_TABLE_ROWS
+    return [*table, "", f"and {more} more"] if more > 0 else table
+
+
+def _cell(value: Any) -> str:
+    text = " ".join(str(value).split())
+    for character in "\\|`*_<>[]":
+        text = text.replace(character, "\\" + character)
+    return text
+
+
+# -- examples
+
+
+def example_of(signature: Signature | None) -> dict[str, Any] | None:
+    """A request to `/invocations` that fits the signature, with the defaults of its parameters; None where there are no
+    inputs to be known."""
+    if signature is None or signature.inputs is None:
+        return None
+    schema, params = signature.inputs, signature.params or ()
+    defaults = {spec.name: json_schema.default_as_json(spec) for spec in params}
+    if not signature.is_from_type_hint and json_schema.unified(schema, params) is not None:
+        required = {str(spec.name): _example_value(spec.type) for spec in schema.columns if spec.required}
+        return required or {str(spec.name): _example_value(spec.type) for spec in schema.columns}
+    if signature.is_from_type_hint:
+        example: dict[str, Any] = {"inputs": [_example_value(spec.type) for spec in schema.columns]}
+    elif schema.is_tensor:
+        tensors = [(spec.name, _example_tensor(spec)) for spec in schema.tensors]
+        example = {"inputs": {str(name): tensor for name, tensor in tensors} if schema.has_names else tensors[0][1]}
+    else:
+        row = [_example_value(spec.type) for spec in schema.columns]
+        columns: dict[str, Any] = {"columns": list(schema.names)} if schema.has_names else {}
+        example = {"dataframe_split": {**columns, "data": [row]}}
+    return {**example, "params": defaults} if defaults else example
+
+
+_EXAMPLES: dict[str, Any] = {
+    "boolean": True,
+    "integer": 1,
+    "long": 1,
+    "float": 0.5,
+    "double": 0.5,
+    "string": "text",
+    "binary": base64.b64encode(b"bytes").decode(),
+    "datetime": "2024-05-01T12:00:00Z",
+}
+
+
+def _example_value(kind: DataType) -> Any:
+    if isinstance(kind, Scalar):
+        return _EXAMPLES[kind.name]
+    if isinstance(kind, Array):
+        return [_example_value(kind.items)]
+    if isinstance(kind, Object):
+        return {p.name: _example_value(p.type) for p in kind.properties}
+    return {"key": _example_value(kind.values)} if isinstance(kind, Map) else "anything"
+
+
+def _example_tensor(spec: TensorSpec) -> Any:
+    value = _example_item(spec)
+    for size in reversed(spec.shape):
+        value = [value] * max(size, 1 if size < 0 else 0)
+    return value
+
+
+def _example_item(spec: TensorSpec) -> Any:
+    value: Any = "text"
+    for prefix, example in {"bool": True, "int": 1, "uint": 1, "float": 0.5, "complex": 0.5, "timedelta": 1}.items():
+        if spec.dtype.startswith(prefix):
+            value = example
+    return _EXAMPLES["datetime"] if spec.dtype.startswith("datetime") else value
+
+
+def example_for(model: ServedModel) -> Any:
+    """The model's own example, else one made from the signature; None where there is none, or it is too large to show."""
+    example = model.example if isinstance(model.example, dict) else example_of(model.signature)
+    return None if example is None or len(json.dumps(example)) > MAX_EXAMPLE else example
+
+
+# -- schemas
+
+
+def _schemas(model: ServedModel) -> dict[str, JsonSchema]:
+    _, outputs, _ = parts(model.signature)
+    text = {"type": "string"}
+    error = {
+        "type": "object",
+        "properties": {
+            "error_code": text,
+            "message": text,
+            "details": {"type": "array", "items": {"type": "object"}, "description": "What is wrong, and where."},
+            "hint": text,
+            "stack_trace": text,
+        },
+        "required": ["error_code", "message"],
+    }
+    message = {"type": "object", "properties": {"message": text}, "required": ["message"]}
+    protocol = {"type": "object", "properties": {"error": text}, "required": ["error"]}
+    return {
+        "Invocation": _invocation_body(model),
+        "Answer": _answer(model),
+        "Prediction": json_schema.of_predictions(outputs),
+        "ScoreRequest": score_request(model.signature),
+        "InferRequest": _infer_request(model),
+        "InferResponse": _infer_response(),
+        "Error": error,
+        "ScoreError": message,
+        "InferError": {"anyOf": [protocol, _ref("Error")]},
+    }
+
+
+def parts(signature: Signature | None) -> tuple[Schema | None, Schema | None, tuple[ParamSpec, ...]]:
+    """Inputs, outputs and params of a signature that may not be there."""
+    if signature is None:
+        return None, None, ()
+    return signature.inputs, signature.outputs, tuple(signature.params or ())
+
+
+def _ref(name: str) -> JsonSchema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _unified(model: ServedModel) -> JsonSchema | None:
+    signature = model.signature
+    if signature is not None and signature.inputs is not None:
+        if signature.is_from_type_hint:
+            return None
+        return json_schema.unified(signature.inputs, signature.params or ())
+    flavor = (model.mlmodel.get("flavors") or {}).get("python_function") or {}
+    if str(flavor.get("loader_module")).rpartition(".")[2] not in _CHAT_LOADERS:
+        return None
+    messages = {"type": "array", "items": {"type": "object"}}
+    members = {"messages": messages, "prompt": json_schema.any_value(), "input": json_schema.any_value()}
+    return {"type": "object", "properties": members, "anyOf": [{"required": [name]} for name in members]}
+
+
+def _invocation_body(model: ServedModel) -> JsonSchema:
+    inputs, _, params = parts(model.signature)
+    hinted = model.signature is not None and model.signature.is_from_type_hint
+    forms: list[JsonSchema] = []
+    for key, schema in json_schema.forms(inputs, hinted).items():
+        members = {key: schema}
+        if params:
+            members["params"] = json_schema.of_params(params)
+        form = {"type": "object", "properties": members, "required": [key], "additionalProperties": False}
+        forms.append({"title": key, **form})
+    unified = _unified(model)
+    if unified is not None:
+        forms.append({"title": "messages, prompt or input", **unified})
+    return {"oneOf": forms}
+
+
+def _answer(model: ServedModel) -> JsonSchema:
+    wrapped = {"type": "object", "properties": {"predictions": _ref("Prediction")}, "required": ["predictions"]}
+    if model.signature is not None and _unified(model) is None:
+        return wrapped
+    bare = {**_ref("Prediction"), "description": "The answer to a body with messages, prompt or input."}
+    return {"anyOf": [wrapped, bare]}
+
+
+def score_request(signature: Signature | None) -> JsonSchema:
+    """The body of Azure's `/score`: which form the data has is decided by the signature."""
+    inputs, _, params = parts(signature)
+    members = {"input_data": _input_data(inputs, signature is not None and signature.is_from_type_hint)}
+    if params:
+        members["params"] = json_schema.or_null(json_schema.of_params(params))
+    return {"type": "object", "properties": members, "required": ["input_data"], "additionalProperties": False}
+
+
+def _input_data(schema: Schema | None, hinted: bool) -> JsonSchema:
+    if schema is None:
+        return json_schema.any_value("A (nested) list, an object of lists, or an object with columns and data.")
+    if hinted:
+        return json_schema.forms(schema, True)["inputs"]
+    if not schema.is_tensor:
+        return json_schema.any_of([json_schema.split(schema, strict=True), json_schema.rows(schema, strict=True)])
+    return json_schema.named_tensors(schema) if schema.has_names else json_schema.of_tensor(schema.tensors[0])
+
+
+_DATATYPES = (
+    *("BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64"),
+    *("FP16", "BF16", "FP32", "FP64", "BYTES"),
+)
+
+
+def _infer_tensor(name: JsonSchema, about: str) -> JsonSchema:
+    return {
+        "type": "object",
+        "properties": {
+            "name": name,
+            "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+            "datatype": {"type": "string", "enum": list(_DATATYPES)},
+            "parameters": {"type": "object"},
+            "data": {
+                "type": "array",
+                "items": {"type": ["number", "string", "boolean", "null", "array"]},
+                "description": "All elements in row-major order.",
+            },
+        },
+        "required": ["name", "shape", "datatype"],
+        "description": about,
+    }
+
+
+def _infer_request(model: ServedModel) -> JsonSchema:
+    declared = model_metadata(model)["inputs"]
+    tensors = [
+        _infer_tensor({"type": "string", "const": tensor["name"]}, f"{tensor['datatype']} of shape {tensor['shape']}")
+        for tensor in declared
+    ]
+    output = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    return {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string"},
+            "parameters": {"type": "object"},
+            "inputs": {
+                "type": "array",
+                "items": json_schema.any_of(tensors or [_infer_tensor({"type": "string"}, "A tensor of the model's.")]),
+                "minItems": 1,
+            },
+            "outputs": {"type": "array", "items": output},
+        },
+        "required": ["inputs"],
+    }
+
+
+def infer_example(model: ServedModel) -> dict[str, Any] | None:
+    """A request to `/v2/models/NAME/infer` with one row; None where the signature has no tensors for it."""
+    inputs, _, _ = parts(model.signature)
+    if inputs is None or (model.signature is not None and model.signature.is_from_type_hint):
+        return None
+    tensors = []
+    for tensor, spec in zip(model_metadata(model)["inputs"], inputs.specs, strict=True):
+        if isinstance(spec, TensorSpec):
+            shape, value = [1 if size < 0 else size for size in spec.shape], _example_item(spec)
+        elif isinstance(spec.type, Scalar):
+            shape, value = [1], _EXAMPLES[spec.type.name]
+        else:
+            return None
+        tensors.append({**tensor, "shape": shape, "data": [value] * math.prod(shape)})
+    example = {"inputs": tensors}
+    return None if len(json.dumps(example)) > MAX_EXAMPLE else example
+
+
+def _infer_response() -> JsonSchema:
+    return {
+        "type": "object",
+        "properties": {
+            "model_name": {"type": "string"},
+            "model_version": {"type": "string"},
+            "id": {"type": "string"},
+            "parameters": {"type": "object"},
+            "outputs": {
+                "type": "array",
+                "items": _infer_tensor({"type": "string"}, "A column or tensor of the prediction."),
+            },
+        },
+        "required": ["model_name", "outputs"],
+    }
+
+
+# -- operations
+
+
+def _errors(statuses: Iterable[int], schema: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": _ref(schema)}}
+    return {
+        str(status): {"description": _TEXT_OF_STATUS.get(status, "The request failed."), "content": content}
+        for status in sorted(set(statuses))
+    }
+
+
+def _operation(
+    id: str, tag: str, summary: str, responses: Mapping[str, Any], about: str = "", **more: Any
+) -> dict[str, Any]:
+    operation = {"operationId": id, "tags": [tag], "summary": summary, **more, "responses": dict(responses)}
+    return {**operation, "description": about} if about else operation
+
+
+def _ok(description: str, content: dict[str, JsonSchema], headers: dict[str, Any] | None = None) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": description}
+    if content:
+        response["content"] = {mime: {"schema": schema} for mime, schema in content.items()}
+    if headers:
+        response["headers"] = headers
+    return {"200": response}
+
+
+_REQUEST_ID = {"x-request-id": {"schema": {"type": "string"}, "description": "The caller's own, or a new one."}}
+_EVENT: JsonSchema = {
+    "type": "object",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["data"],
+    "description": "Each server-sent event: data is a piece of the answer as JSON, or an error; that of the last is [DONE].",
+}
+_BYTES: JsonSchema = {"type": "string", "format": "binary"}
+
+
+def _with_example(schema: JsonSchema, example: Any) -> dict[str, Any]:
+    media: dict[str, Any] = {"schema": schema}
+    return media if example is None else {**media, "examples": {"example": {"value": example}}}
+
+
+def _invocations(model: ServedModel) -> dict[str, Any]:
+    bodies: dict[str, Any] = {"application/json": _with_example(_ref("Invocation"), example_for(model))}
+    for mime, carrier in ((mime.decode(), carrier) for mime, carrier in CONTENT_TYPES.items()):
+        if carrier != "json":
+            bodies[mime] = {"schema": {"type": "string"} if carrier == "csv" else _BYTES}
+    answers: dict[str, JsonSchema] = {}
+    for carrier, mime_type in ANSWER_TYPES.items():
+        mime = mime_type.decode().partition(";")[0]
+        if carrier == "json":
+            answers[mime] = _ref("Answer")
+        elif carrier == "events":
+            if model.streams:
+                answers[mime] = _EVENT
+        else:
+            answers[mime] = {"type": "string"} if carrier == "csv" else _BYTES
+    statuses = {*_OF_THE_CONNECTION, *MLFLOW_STATUS.values()}
+    responses = {
+        **_ok("The predictions, as Accept asks for them.", answers, _REQUEST_ID),
+        **_errors(statuses, "Error"),
+    }
+    more: dict[str, Any] = {"requestBody": {"required": True, "content": bodies}}
+    if model.streams:
+        stream = {
+            "name": "stream",
+            "in": "query",
+            "schema": {"type": "boolean", "default": False},
+            "description": "Answer piece by piece, as server-sent events.",
+        }
+        more["parameters"] = [stream]
+    about = (
+        "The data stands under one of the keys below, or is a table in CSV, Parquet or Arrow. Values are taken as "
+        "MLflow's scoring server takes them."
+    )
+    return _operation("invocations", "MLflow", "Predict", responses, about, **more)
+
+
+def _score(model: ServedModel) -> dict[str, Any]:
+    statuses = {*_OF_THE_CONNECTION, 415, 500, 503, *Score.statuses.values()}
+    responses = {
+        **_ok("The prediction itself.", {"application/json": _ref("Prediction")}, _REQUEST_ID),
+        **_errors(statuses, "ScoreError"),
+    }
+    body = {
+        "required": True,
+        "content": {"application/json": _with_example(_ref("ScoreRequest"), score_example(model))},
+    }
+    about = "Values that do not fit the signature are refused; integers as datetimes are milliseconds since 1970."
+    members = score_request(model.signature)["properties"]
+    parameters = [
+        {
+            "name": name,
+            "in": "query",
+            "required": name == "input_data",
+            "content": {"application/json": {"schema": schema}},
+        }
+        for name, schema in members.items()
+    ]
+    allowed = _ok("The methods of this path.", {}, {"allow": {"schema": {"type": "string"}}})
+    return {
+        "post": _operation("score", "Azure ML", "Predict, strictly", responses, about, requestBody=body),
+        "get": _operation("scoreQuery", "Azure ML", "Predict what the query holds", responses, parameters=parameters),
+        "options": _operation("scoreOptions", "Azure ML", "The methods of this path", allowed),
+    }
+
+
+def score_example(model: ServedModel) -> Any:
+    """The example as a request to `/score`; None where it has no such form."""
+    for example in (model.example, example_of(model.signature)):
+        if not isinstance(example, dict):
+            continue
+        data = next((example[key] for key in ("dataframe_split", "inputs") if key in example), None)
+        if data is None or (_is_table(model) and "dataframe_split" not in example):
+            continue
+        params = {"params": example["params"]} if example.get("params") else {}
+        found = {"input_data": data, **params}
+        if len(json.dumps(found)) <= MAX_EXAMPLE:
+            return found
+    return None
+
+
+def _is_table(model: ServedModel) -> bool:
+    signature = model.signature
+    return (
+        signature is not None
+        and signature.inputs is not None
+        and not signature.inputs.is_tensor
+        and not signature.is_from_type_hint
+    )
+
+
+def _open_inference(model: ServedModel) -> dict[str, Any]:
+    tag = "Open Inference Protocol"
+    named = f"/v2/models/{urllib.parse.quote(model.name, safe='')}"
+    statuses = {*_OF_THE_CONNECTION, 415, 500, 503, 504, *OpenInference.statuses.values()}
+    metadata = {"application/json": {"type": "object"}}
+    errors = _errors((401,), "InferError")
+    unready = _errors((503,), "InferError")
+    answer: dict[str, JsonSchema] = {"application/json": _ref("InferResponse"), "application/octet-stream": _BYTES}
+    responses = {**_ok("The prediction, as tensors.", answer, _REQUEST_ID), **_errors(statuses, "InferError")}
+    content = {
+        "application/json": _with_example(_ref("InferRequest"), infer_example(model)),
+        "application/octet-stream": {"schema": _BYTES},
+    }
+    body = {"required": True, "content": content}
+    about = (
+        "Tensors may follow the JSON as bytes; the header Inference-Header-Content-Length then says where they begin."
+    )
+
+    def get(id: str, summary: str, responses: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        return {"get": _operation(id, tag, summary, responses, **more)}
+
+    def is_so(name: str) -> dict[str, Any]:
+        return _ok("Yes.", {"application/json": {"type": "object", "properties": {name: {"const": True}}}})
+
+    paths: dict[str, Any] = {
+        "/v2": get("serverMetadata", "About the server", {**_ok("About it.", metadata), **errors}),
+        "/v2/health/live": get("serverLive", "Is the server there?", is_so("live"), security=[]),
+        "/v2/health/ready": get("serverReady", "Is the server ready?", {**is_so("ready"), **unready}, security=[]),
+    }
+    for suffix, path in (("", named), ("OfVersion", f"{named}/versions/1")):
+        found = _ok("Its name, versions and tensors.", metadata)
+        paths[path] = get(f"modelMetadata{suffix}", "About the model", {**found, **errors})
+        paths[f"{path}/ready"] = get(
+            f"modelReady{suffix}", "Is the model ready?", {**is_so("ready"), **errors, **unready}
+        )
+        paths[f"{path}/infer"] = {
+            "post": _operation(f"infer{suffix}", tag, "Predict", responses, about, requestBody=body)
+        }
+    return paths
+
+
+def _state() -> dict[str, Any]:
+    text = {"text/plain": {"type": "string"}}
+    unready = _errors((503,), "Error")
+    unhealthy = {
+        "503": {"description": _TEXT_OF_STATUS[503], "content": {"text/plain": {"schema": {"type": "string"}}}}
+    }
+    ready = {**_ok("A worker is ready. The body is a line end.", {}), **unready}
+    locked = _errors((401,), "Error")
+
+    def get(id: str, summary: str, responses: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        return {"get": _operation(id, "State", summary, responses, **more)}
+
+    return {
+        "/": get("healthy", "Is the model ready?", {**_ok("Healthy.", text), **unhealthy}, security=[]),
+        "/ping": get("ping", "Is the model ready?", ready, security=[]),
+        "/health": get("health", "Is the model ready?", ready, security=[]),
+        "/version": get("version", "The MLflow version whose protocol is spoken", {**_ok("It.", text), **locked}),
+        "/metrics": get("metrics", "Metrics for Prometheus", {**_ok("They.", text), **locked}),
+    }
+
+
+def _documents() -> dict[str, Any]:
+    anything = {"application/json": {"type": "object"}}
+    locked = _errors((401,), "Error")
+    version_of = {
+        "name": "version",
+        "in": "query",
+        "schema": {"type": "string", "enum": ["2", "2.0", "3", "3.0", "3.1"], "default": "2"},
+    }
+    page = {"text/html": {"type": "string"}}
+
+    def get(id: str, summary: str, responses: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        return {"get": _operation(id, "Documents", summary, {**responses, **locked}, **more)}
+
+    found = {**_ok("The document.", anything), **_errors((404,), "Error")}
+    return {
+        "/openapi.json": get("openapi", "This document", _ok("This document.", anything)),
+        "/swagger.json": get("swagger", "Azure's document of `/score`", found, parameters=[version_of]),
+        "/docs": get("docs", "This document to read and to try", _ok("A page.", page)),
+    }
