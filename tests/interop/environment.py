@@ -36,10 +36,13 @@ def python_of(mlflow: str) -> Path:
 
 
 BESIDE_MLFLOW_3 = (
-    *("artifacts", "chat", "free", "from_code", "logistic", "mlflow_2_1", "mlflow_2_6"),
-    *("outputs", "params", "typed_bytes", "typed_texts"),
+    *("artifacts", "chat", "from_code", "logistic", "mlflow_2_1"),
+    *("outputs", "typed_bytes", "typed_texts"),
 )
-"""Where it could matter that MLflow is importable beside the model: its own loaders then do part of the work."""
+"""Where it could matter that MLflow is importable beside the model: its own loaders then do part of the work.
+
+One model for each way of being loaded: what is done with a request is the same whether MLflow is there or not.
+"""
 
 BESIDE_MLFLOW_2 = ("logistic", "mixed", "optional", "outputs", "required", "text", "typed_texts")
 """Where MLflow 2, pandas 2 or their pickles could make a difference."""

@@ -3,9 +3,8 @@
 import asyncio
 import re
 import urllib.parse
-from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 from modelport.serving import columnar
 from modelport.serving.http import Request, error_body
@@ -34,9 +33,8 @@ _ACCEPTED = {
     b"application/*": "json",
     b"*/*": "json",
 }
-_MAX_HEADERS = 256
-"""Different Content-Type and Accept headers remembered."""
-T = TypeVar("T")
+_MAX_PLANS = 256
+"""Different combinations of headers remembered."""
 _COLUMNAR = ("csv", "parquet", "arrow")
 _QUALITY = re.compile(rb";\s*q\s*=\s*([^;\s]+)")
 _HEADS = {
@@ -44,6 +42,21 @@ _HEADS = {
     for content in ("json", "csv", "columns")
     for answer in ("json", "columns", "stream")
 }
+_Headers = tuple[bytes | None, bytes | None, bytes | None]
+
+
+class _Plan(NamedTuple):
+    """What the headers of a request ask for: the carrier of its body, that of its answer, or why it is refused."""
+
+    content: str
+    answer: str
+    refusal: tuple[str, str] | None = None
+    """Error code and message."""
+
+    @property
+    def form(self) -> str:
+        """How the worker answers: columns become CSV, Parquet or Arrow here."""
+        return "stream" if self.answer == "events" else "columns" if self.answer in _COLUMNAR else "json"
 
 
 class Invocations(ScoringRoute):
@@ -55,75 +68,71 @@ class Invocations(ScoringRoute):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._max_body: int = options.pop("max_body")
         super().__init__(*arguments, **options)
-        self._content_types: dict[bytes | None, str | bytes] = {}
-        self._accepted: dict[bytes | None, str] = {}
+        self._plans: dict[_Headers, _Plan] = {}
         self._decoding = 0
 
     def error_body(self, code: str, message: str, details: list[Any], **more: Any) -> bytes:
         return error_body(code, message, details, **more)
 
     def __call__(self, request: Request) -> None:
-        content = self._remembered(self._content_types, request.headers.get(b"content-type"), read_content_type)
-        if isinstance(content, bytes):
-            self.refuse(request, "UNSUPPORTED_MEDIA_TYPE", content.decode())
-            return
-        if request.headers.get(b"content-encoding", b"identity") != b"identity":
-            message = "compressed bodies are not read; send the body as it is"
-            self.refuse(request, "UNSUPPORTED_MEDIA_TYPE", message)
-            return
-        answer = self._remembered(self._accepted, request.headers.get(b"accept"), self._read_accept)
+        headers = request.headers
+        asked = (headers.get(b"content-type"), headers.get(b"accept"), headers.get(b"content-encoding"))
+        plan = self._plans.get(asked)
+        if plan is None:
+            plan = self._plan(*asked)
+            if len(self._plans) < _MAX_PLANS:
+                self._plans[asked] = plan
         if request.query and _wants_stream(request.query):
-            answer = "events"
+            plan = self._plan(asked[0], b"text/event-stream", asked[2])
+        if plan.refusal is not None:
+            self.refuse(request, *plan.refusal)
+        elif plan.content in _COLUMNAR[1:]:
+            self._decode(request, plan)
+        else:
+            self._score(request, plan, request.body)
+
+    def _plan(self, content_type: bytes | None, accept: bytes | None, encoding: bytes | None) -> _Plan:
+        content = read_content_type(content_type)
+        answer = read_accept(accept, self.model.streams)
+        if isinstance(content, bytes):
+            return _Plan("", answer, ("UNSUPPORTED_MEDIA_TYPE", content.decode()))
+        if encoding not in (None, b"identity"):
+            message = "compressed bodies are not read; send the body as it is"
+            return _Plan(content, answer, ("UNSUPPORTED_MEDIA_TYPE", message))
         if answer == "events" and not self.model.streams:
             message = (
                 "this model cannot stream: it has no predict_stream; ask without stream=true and text/event-stream"
             )
-            self.refuse(request, "NOT_ACCEPTABLE", message)
-            return
-        if content in ("parquet", "arrow"):
-            self._decode(request, content, answer)
-        else:
-            self._score(request, content, request.body, answer)
+            return _Plan(content, answer, ("NOT_ACCEPTABLE", message))
+        return _Plan(content, answer)
 
-    def _score(self, request: Request, content: str, body: bytes, answer: str) -> None:
-        form = "stream" if answer == "events" else "columns" if answer in _COLUMNAR else "json"
-        call = self.call(request, _HEADS[content, form], body)
-        call.answer_as = answer
+    def _score(self, request: Request, plan: _Plan, body: bytes) -> None:
+        form = plan.form
+        call = self.call(request, _HEADS[plan.content, form], body)
+        call.answer_as = plan.answer
         if form == "stream":
             call.on_piece = partial(self._send_piece, call)
         self.submit(call)
 
-    def _read_accept(self, header: bytes | None) -> str:
-        return read_accept(header, self.model.streams)
-
-    @staticmethod
-    def _remembered(known: dict[bytes | None, T], header: bytes | None, read: Callable[[bytes | None], T]) -> T:
-        found = known.get(header)
-        if found is None:
-            found = read(header)
-            if len(known) < _MAX_HEADERS:
-                known[header] = found
-        return found
-
     # -- Parquet, Arrow and CSV, made by pyarrow in a thread ---------------------------------------------------------------
 
-    def _decode(self, request: Request, content: str, answer: str) -> None:
+    def _decode(self, request: Request, plan: _Plan) -> None:
         if self.pool.full(self._decoding):
             self.refuse_overload(request)
             return
         self._decoding += 1
         loop = asyncio.get_running_loop()
-        decoding = loop.run_in_executor(None, columnar.decode, content, request.body, self._max_body)
+        decoding = loop.run_in_executor(None, columnar.decode, plan.content, request.body, self._max_body)
         request.on_disconnect = lambda: _cancel(decoding)
-        decoding.add_done_callback(partial(self._decoded, request, answer))
+        decoding.add_done_callback(partial(self._decoded, request, plan))
 
-    def _decoded(self, request: Request, answer: str, decoding: "asyncio.Future[bytes]") -> None:
+    def _decoded(self, request: Request, plan: _Plan, decoding: "asyncio.Future[bytes]") -> None:
         self._decoding -= 1
         if decoding.cancelled():
             return  # its client is gone
         error = decoding.exception()
         if error is None:
-            self._score(request, "columns", decoding.result(), answer)
+            self._score(request, plan._replace(content="columns"), decoding.result())
         elif isinstance(error, InvalidInput):
             self.refuse(request, error.code, error.message)
         else:

@@ -477,7 +477,7 @@ def _score(model: ServedModel) -> dict[str, Any]:
     return {
         "post": _operation("score", "Azure ML", "Predict, strictly", responses, about, requestBody=body),
         "get": _operation("scoreQuery", "Azure ML", "Predict what the query holds", responses, parameters=parameters),
-        "options": _operation("scoreOptions", "Azure ML", "The methods of this path", allowed),
+        "options": _operation("scoreOptions", "Azure ML", "The methods of this path", allowed, security=[]),
     }
 
 
@@ -585,5 +585,9 @@ def _documents() -> dict[str, Any]:
     return {
         "/openapi.json": get("openapi", "This document", _ok("This document.", anything)),
         "/swagger.json": get("swagger", "Azure's document of `/score`", found, parameters=[version_of]),
-        "/docs": get("docs", "This document to read and to try", _ok("A page.", page)),
+        "/docs": {
+            "get": _operation(
+                "docs", "Documents", "This document to read and to try", _ok("A page.", page), security=[]
+            )
+        },
     }

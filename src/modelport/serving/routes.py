@@ -24,7 +24,7 @@ MLFLOW_FORMAT_VERSION = "3.17.2"
 """The MLflow whose model format and scoring protocol we speak; what `/version` answers."""
 
 _OPEN_ROUTES = (b"/ping", b"/health", b"/", b"/v2/health/live", b"/v2/health/ready")
-"""Answered without a key: they tell nothing but whether the model is there."""
+"""Answered without a key: they tell nothing but whether the model is there. So is `/docs`, which knows nothing by itself."""
 _GET = frozenset({b"GET"})
 _READ = frozenset({b"GET", b"HEAD"})
 _POST = frozenset({b"POST"})
@@ -98,8 +98,10 @@ class Routes:
             handle(request)
 
     def _allowed(self, request: Request) -> bool:
-        if self._authorization is None or request.path in _OPEN_ROUTES or request.method == b"OPTIONS":
-            return True  # a browser asks with OPTIONS whether it may send the key
+        if self._authorization is None or request.path in _OPEN_ROUTES or request.path.startswith(b"/docs"):
+            return True
+        if request.method == b"OPTIONS":
+            return True  # a browser asks with it whether it may send the key
         return hmac.compare_digest(request.headers.get(b"authorization", b""), self._authorization)
 
     # -- state ---------------------------------------------------------------------------------------------------------

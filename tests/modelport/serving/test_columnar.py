@@ -377,7 +377,7 @@ def test_a_small_body_cannot_become_a_large_table(name: str) -> None:
 def test_a_table_just_within_the_limit_is_read() -> None:
     table = pa.table({"x": np.arange(1 << 17, dtype=np.float64)})
     for content, body in (("parquet", parquet(table, use_dictionary=False)), ("arrow", stream(table))):
-        assert unpack(decode(content, body, (1 << 20) + 4096))[0] == 1 << 17
+        assert unpack(decode(content, body, (1 << 20) + (1 << 15)))[0] == 1 << 17
         too_large(content, body, (1 << 20) - 1)
 
 

@@ -157,7 +157,7 @@ def test_a_key_is_asked_for_where_the_server_asks_for_it(tmp_path: Path) -> None
     open_paths = {
         path for path, operations in document["paths"].items() if operations.get("get", {}).get("security") == []
     }
-    assert open_paths == {"/", "/ping", "/health", "/v2/health/live", "/v2/health/ready"}
+    assert open_paths == {"/", "/ping", "/health", "/docs", "/v2/health/live", "/v2/health/ready"}
     assert "security" not in openapi.document(served(tmp_path, "columns"), False)
 
 

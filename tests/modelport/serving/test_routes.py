@@ -234,14 +234,53 @@ def test_a_key_is_wanted_everywhere_but_for_readiness(run: Any) -> None:
             {"authorization": "secret"},
             {"authorization": "Basic secret"},
         ):
-            for method, path in (("POST", "/invocations"), ("GET", "/version"), ("GET", "/metrics")):
+            for method, path in (
+                ("POST", "/invocations"),
+                ("POST", "/score"),
+                ("POST", "/v2/models/m/infer"),
+                ("GET", "/v2/models/m"),
+                ("GET", "/openapi.json"),
+                ("GET", "/version"),
+                ("GET", "/metrics"),
+            ):
                 status, body, headers = await client.ask(method, path, **given)
-                assert (status, body["error_code"]) == (401, "UNAUTHENTICATED")
+                assert (status, body.get("error_code", "UNAUTHENTICATED")) == (401, "UNAUTHENTICATED")
                 assert headers["www-authenticate"] == "Bearer"
-        assert (await client.ask("GET", "/ping"))[0] == 200
+        for path in ("/ping", "/health", "/", "/docs", "/docs/docs.js", "/v2/health/live", "/v2/health/ready"):
+            assert (await client.ask("GET", path))[0] == 200
+        assert (await client.ask("OPTIONS", "/score"))[0] == 200
         assert (await client.ask("GET", "/version", authorization="Bearer secret"))[0] == 200
 
     run(test, api_key="secret")
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("/invocations", {"error_code", "message"}),
+        ("/score", {"message"}),
+        ("/v2/models/m/infer", {"error", "error_code"}),
+    ],
+)
+def test_an_error_looks_as_the_dialect_of_its_path_has_it(run: Any, path: str, shape: set[str]) -> None:
+    async def test(bench: Bench) -> None:
+        client = bench.client()
+        status, body, _ = await client.ask("POST", path)
+        assert (status, body.keys()) == (401, shape)
+        status, body, headers = await client.ask("DELETE", path, authorization="Bearer secret")
+        assert (status, body.keys()) == (405, shape)
+        assert "POST" in headers["allow"]
+
+    run(test, api_key="secret")
+
+
+def test_an_unknown_model_is_told_the_known_one_s_name(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        status, body, _ = await bench.client().ask("GET", "/v2/models/another")
+        assert status == 404
+        assert "'m'" in body["error"]
+
+    run(test)
 
 
 @pytest.mark.parametrize(

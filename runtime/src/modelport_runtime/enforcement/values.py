@@ -149,6 +149,10 @@ def _binary(value: Any, name: str, policy: Policy) -> Any:
     raise Misfit(describe(value))
 
 
+def _is_datetime64(value: Any) -> bool:
+    return getattr(getattr(value, "dtype", None), "kind", "") == "M" and value.ndim == 0
+
+
 def _datetime(value: Any, name: str, policy: Policy) -> Any:
     import pandas as pd
 
@@ -158,7 +162,7 @@ def _datetime(value: Any, name: str, policy: Policy) -> Any:
             raise Misfit(describe(value))
     elif isinstance(value, int) and not isinstance(value, bool) and policy.strict:
         arguments = {"unit": "ms"}
-    elif not isinstance(value, datetime.date) and getattr(getattr(value, "dtype", None), "kind", "") != "M":
+    elif not isinstance(value, datetime.date) and not _is_datetime64(value):
         raise Misfit(describe(value))
     elif getattr(value, "tzinfo", None) is not None:
         raise Misfit(f"{describe(value)} (only datetimes without a zone fit)")
