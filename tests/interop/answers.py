@@ -69,7 +69,7 @@ def answers_of_mlflow(mlflow: str, folder: Path, cases: list[Case]) -> dict[str,
     with tempfile.TemporaryDirectory() as scratch:
         asked, found = Path(scratch, "requests.json"), Path(scratch, "answers.json")
         asked.write_text(json.dumps({"models": models, "requests": [case.request() for case in cases]}))
-        run([python_of(mlflow), HERE / "mlflow_host.py", asked, found], timeout=120)
+        run([python_of(mlflow), HERE / "mlflow_host.py", asked, found], timeout=300)
         replies = json.loads(found.read_text())
     answers = {case.id: Answer(None, "", replies["unloadable"].get(case.model, "")) for case in cases}
     for case_id, reply in replies["answers"].items():

@@ -14,7 +14,7 @@ from tests.interop.comparison import difference, mismatch, parsed
 from tests.interop.environment import ENVIRONMENTS, HERE
 from tests.interop.matrix import CANNOT_MEET, FORMS, KINDS, LEAST, count
 
-pytestmark = pytest.mark.timeout(600)  # the first test saves the models and asks everybody
+pytestmark = pytest.mark.timeout(900)  # the first test saves the models and asks everybody
 
 CASES = read_cases()
 ASKED = [

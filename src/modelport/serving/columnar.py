@@ -7,12 +7,12 @@ and Arrow's own checks run over it before a byte of it is used.
 import base64
 import csv
 import io
+import itertools
 import json
 import re
 import struct
 from collections.abc import Callable, Iterator
-from itertools import compress
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -33,6 +33,12 @@ _TEXTS = ("string", "large_string", "string_view")
 _BINARIES = ("binary", "large_binary", "binary_view", "fixed_size_binary")
 _DECIMALS = ("decimal32", "decimal64", "decimal128", "decimal256")
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_LEAST_WIDTH = {0: 0, 1: 1, 2: 8, 3: 8, 4: 4, 5: 8, 6: 4}
+"""Parquet's physical types → bytes that a value takes at least once it is decoded."""
+_BYTE_ARRAY = 6
+_DELTA_BYTE_ARRAY = 7
+"""The encoding of text by what differs from the text before it."""
+_BATCH_ROWS = 1 << 14
 _EXPECTED = {"parquet": "a Parquet file", "arrow": "an Arrow IPC stream (or file)"}
 _JSON_ROWS = 1024
 """Rows of nested values that are turned into Python objects at a time."""
@@ -83,35 +89,135 @@ def decode(content: str, body: bytes, max_bytes: int) -> bytes:
         raise InvalidInput("The body is nested too deeply.") from None
 
 
+class _Chunk(NamedTuple):
+    """What a Parquet file says of one column in one row group."""
+
+    group: int
+    path: tuple[str, ...]
+    type: int
+    encodings: list[int]
+    values: int
+    size: int
+    """Bytes of its pages without compression; a dictionary's values count once."""
+
+
 def _parquet_table(body: bytes, limit: _Limit) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     source = pa.BufferReader(body)
     metadata = pq.read_metadata(source)
+    chunks = list(_chunks(body))
     limit.check(metadata.num_rows)
-    # Only what the footer says of row groups: pyarrow ends the process over a damaged description of a column.
-    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
-    limit.check(sum(group.total_byte_size for group in groups))
-    # A text that is stored once and meant a million times stays one text, until its size is known.
-    may_repeat = sum(group.num_rows * group.total_byte_size for group in groups) > limit.left
-    file = pq.ParquetFile(source, metadata=metadata, read_dictionary=_text_paths(metadata) if may_repeat else None)
-    limit.check(metadata.num_rows * sum(_width(field.type) for field in file.schema_arrow))
-    batches = list(_within(limit, file.iter_batches(use_threads=False)))
+    limit.check(sum(chunk.size for chunk in chunks))
+    limit.check(sum(chunk.values * _LEAST_WIDTH.get(chunk.type, 1) for chunk in chunks))
+    growing = [chunk for chunk in chunks if chunk.type == _BYTE_ARRAY and chunk.values * chunk.size > limit.left]
+    batch_rows = _BATCH_ROWS
+    for chunk in growing:
+        if _DELTA_BYTE_ARRAY in chunk.encodings:  # each text may be its predecessor and one byte
+            batch_rows = max(1, min(batch_rows, limit.left // chunk.size))
+    growing = [chunk for chunk in growing if _DELTA_BYTE_ARRAY not in chunk.encodings]
+    repeating = _repeating(source, metadata, growing, limit)
+    file = pq.ParquetFile(source, metadata=metadata, read_dictionary=repeating or None)
+    batches = list(_within(limit, file.iter_batches(batch_rows, use_threads=False)))
     return pa.Table.from_batches(batches, batches[0].schema if batches else file.schema_arrow)
 
 
-def _text_paths(metadata: Any) -> list[str]:
-    columns = map(metadata.schema.column, range(metadata.num_columns))
-    return [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+def _repeating(source: Any, metadata: Any, growing: list[_Chunk], limit: _Limit) -> list[str]:
+    """The columns whose texts, stored once and meant many times, may go beyond the limit.
+
+    They are read as dictionaries, so that each stays one text until its size is known; that takes ten times as long, so
+    the longest text of each is looked at first.
+    """
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    found = {".".join(chunk.path) for chunk in growing if len(chunk.path) > 1}
+    flat = {".".join(chunk.path) for chunk in growing if len(chunk.path) == 1}
+    file = pq.ParquetFile(source, metadata=metadata, read_dictionary=list(flat) or None)
+    for group in {chunk.group for chunk in growing if len(chunk.path) == 1}:
+        batches = file.iter_batches(1, row_groups=[group], columns=list(flat), use_threads=False)
+        for batch in itertools.islice(batches, 1):
+            for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                texts = column.dictionary if _word(column.type) == "dictionary" else column
+                longest = pc.max(pc.binary_length(texts)).as_py() or 0
+                if longest * metadata.num_rows > limit.left:
+                    found.add(name)
+    return list(found)
 
 
-def _width(type_: Any) -> int:
-    """Bytes that a value of this type takes at least."""
+def _chunks(body: bytes) -> Iterator[_Chunk]:
+    """The columns of all row groups, read from the footer: pyarrow ends the process over a damaged one when asked."""
     try:
-        return int(type_.bit_width) // 8
-    except ValueError:  # of any length
-        return 4
+        (size,) = struct.unpack_from("<I", body, len(body) - 8)
+        groups = _Footer(body, len(body) - 8 - size).struct()[4]
+        for place, group in enumerate(groups):
+            for chunk in group[1]:
+                told = chunk[3]
+                path = tuple(name.decode() for name in told[3])
+                yield _Chunk(place, path, int(told[1]), list(told[2]), max(0, int(told[5])), max(0, int(told[6])))
+    except (IndexError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidInput(
+            f"The body is not {_EXPECTED['parquet']} that can be read: its footer is damaged."
+        ) from error
+
+
+class _Footer:
+    """Thrift's compact encoding, as far as Parquet's footer has it: structs become ``{field's number: value}``."""
+
+    def __init__(self, data: bytes, position: int) -> None:
+        self._data = data
+        self._position = position
+
+    def struct(self) -> dict[int, Any]:
+        fields: dict[int, Any] = {}
+        number = 0
+        while head := self._byte():
+            number = number + (head >> 4) if head >> 4 else self._integer()
+            fields[number] = head & 15 == 1 if head & 15 in (1, 2) else self._value(head & 15)
+        return fields
+
+    def _value(self, kind: int) -> Any:
+        if kind in (1, 2, 3):
+            return self._byte()
+        if kind in (4, 5, 6):
+            return self._integer()
+        if kind == 7:
+            return self._bytes(8)
+        if kind == 8:
+            return self._bytes(self._varint())
+        if kind in (9, 10):
+            head = self._byte()
+            size = self._varint() if head >> 4 == 15 else head >> 4
+            return [self._value(head & 15) for _ in range(size)]
+        if kind == 12:
+            return self.struct()
+        raise IndexError(f"no type {kind}")
+
+    def _byte(self) -> int:
+        self._position += 1
+        return self._data[self._position - 1]
+
+    def _bytes(self, size: int) -> bytes:
+        self._position += size
+        if self._position > len(self._data):
+            raise IndexError
+        return self._data[self._position - size : self._position]
+
+    def _varint(self) -> int:
+        number = shift = 0
+        while True:
+            byte = self._byte()
+            number |= (byte & 127) << shift
+            if byte < 128:
+                return number
+            shift += 7
+            if shift > 63:
+                raise IndexError
+
+    def _integer(self) -> int:
+        number = self._varint()
+        return (number >> 1) ^ -(number & 1)
 
 
 def _arrow_table(body: bytes, limit: _Limit) -> Any:
@@ -194,7 +300,6 @@ def _packed(table: Any, limit: _Limit) -> bytes:
         for part in (column.data, column.offsets, column.validity):
             limit.spend(0 if part is None else memoryview(part).nbytes)
         columns.append(column)
-    limit.check(table.num_rows)
     return pack(columns, table.num_rows)
 
 
@@ -333,7 +438,7 @@ def _viewed_size(array: Any) -> int:
     """Bytes of all cells; many views may show the same bytes."""
     lengths = memoryview(_fixed(array, 16, 1)).cast("i")[::4]
     validity = _validity(array)
-    return sum(lengths if validity is None else compress(lengths, validity))
+    return sum(lengths if validity is None else itertools.compress(lengths, validity))
 
 
 def _shaped_column(name: str | int, array: Any) -> Column | None:

@@ -355,6 +355,11 @@ GROWING: dict[str, tuple[str, Callable[[], bytes]]] = {
     "one text, often, in Parquet": ("parquet", lambda: parquet(repeated())),
     "one text, often, in plain Parquet": ("parquet", lambda: parquet(repeated_as_text(), store_schema=False)),
     "one text, often, in lists in Parquet": ("parquet", lambda: parquet(repeated(in_lists=True), store_schema=False)),
+    "texts that differ in nothing, in Parquet": (
+        "parquet",
+        lambda: parquet(repeated_as_text(), use_dictionary=False, column_encoding={"x": "DELTA_BYTE_ARRAY"}),
+    ),
+    "one long list of zeros in Parquet": ("parquet", lambda: parquet(pa.table({"x": [np.zeros(1 << 21)]}))),
     "zeros in Parquet": ("parquet", lambda: parquet(zeros())),
     "zeros in compressed Parquet": ("parquet", lambda: parquet(zeros(), use_dictionary=False, compression="zstd")),
     "one text, often, in Arrow": ("arrow", lambda: stream(repeated())),

@@ -122,6 +122,12 @@ def test_text_that_is_no_moment_is_refused_with_its_row(text):
     assert error.details[0]["found"].split(" (")[0] == f"string {text!r}"
 
 
+def test_an_array_of_moments_among_moments_is_refused_with_its_row():
+    moments = np.array(["2024-01-02"], dtype="datetime64[ns]")
+    error = refusal(pd.DataFrame({"x": objects(moments[0], moments)}), named(x="datetime"))
+    assert (error.details[0]["row"], error.details[0]["found"]) == (1, "ndarray")
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
