@@ -227,7 +227,7 @@ POLICY = pytest.mark.parametrize("policy", [LENIENT, STRICT], ids=["lenient", "s
 
 
 @POLICY
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(tables(nested=False))
 def test_rows_of_scalar_columns(policy: Policy, table: tuple[Schema, list[list[Any]]]) -> None:
     schema, rows = table
@@ -235,7 +235,7 @@ def test_rows_of_scalar_columns(policy: Policy, table: tuple[Schema, list[list[A
 
 
 @POLICY
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(tables(nested=True))
 def test_rows_with_nested_columns(policy: Policy, table: tuple[Schema, list[list[Any]]]) -> None:
     schema, rows = table
@@ -243,7 +243,7 @@ def test_rows_with_nested_columns(policy: Policy, table: tuple[Schema, list[list
 
 
 @POLICY
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_rows_of_a_tensor(policy: Policy, data: st.DataObject) -> None:
     dtype, datatype, values, arrow = data.draw(

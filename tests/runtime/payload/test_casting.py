@@ -302,3 +302,16 @@ def test_a_frame_for_a_tensor_signature():
     with pytest.raises(SchemaMismatch) as caught:
         cast_frame(pd.DataFrame([[1, 2], [3, "x"]]), schema, LENIENT)
     assert caught.value.details[0]["row"] == 1
+
+
+def test_moments_beyond_the_range_of_nanoseconds_do_not_wrap_around():
+    moments = np.array(["2020-01-01", "9999-01-01"], dtype="datetime64[s]")
+    assert scalars.convert(moments[:1], "datetime", False)[0] == np.datetime64("2020-01-01")
+    assert [row for row, _ in scalars.misfits(moments, "datetime", False, False, 5)] == [1]
+
+
+@pytest.mark.parametrize("text", ["now", "today", " Now "])
+def test_the_present_is_no_value(text):
+    schema = Schema((ColSpec(Scalar("datetime"), "x"),))
+    with pytest.raises(SchemaMismatch):
+        cast_frame(pd.DataFrame({"x": [text, text]}), schema, LENIENT)

@@ -166,7 +166,11 @@ def _from_rows(rows: List[List[Any]], schema: Optional[Schema], policy: Policy) 
             f"Invalid input. A bare list of lists fits this model only as {wanted}; name the columns with "
             "'dataframe_split' or 'dataframe_records'."
         )
-    return cast_frame(pd.DataFrame(rows, columns=list(schema.names)), schema, policy)
+    try:
+        frame = pd.DataFrame(rows, columns=list(schema.names))
+    except ValueError as error:  # text that is no Unicode
+        raise InvalidInput(f"Invalid input. The rows are not a table: {error}") from None
+    return cast_frame(frame, schema, policy)
 
 
 def _is_list(value: Any) -> bool:

@@ -208,7 +208,10 @@ def _datetimes(values: Any, strict: bool) -> Any:
 
     kind = values.dtype.kind
     if kind == "M":
-        return values.astype("datetime64[ns]")
+        moments = values.astype("datetime64[ns]")
+        if (moments.astype(values.dtype) != values)[~np.isnat(values)].any():
+            raise Unfit("beyond the range of nanoseconds")  # numpy wraps around without a word
+        return moments
     if kind in "iuf":
         unit = _MILLISECOND if strict else 1
         missing = np.isnan(values) if kind == "f" else np.zeros(values.shape, dtype=bool)

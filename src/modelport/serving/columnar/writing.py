@@ -1,0 +1,76 @@
+"""A packed table → a Parquet, Arrow or CSV answer."""
+
+import base64
+import csv
+import io
+from typing import Any
+
+from modelport.serving.columnar.arrays import PER_SECOND, array_of, in_one_piece, iso_texts, json_text, type_word
+from modelport_runtime.columns import of_cells, unpack
+
+
+def encode(table: bytes, answer: str) -> bytes:
+    """A packed table as ``parquet``, ``arrow`` (an IPC stream) or ``csv``.
+
+    JSON columns are text. In CSV: a header row; nothing for a gap; moments in ISO 8601, durations in seconds, bytes in
+    base64, lists as JSON. Raises InvalidInput for a damaged table.
+    """
+    import pyarrow as pa
+
+    rows, columns = unpack(table)
+    arrays = [array_of(column, rows) for column in columns]
+    written = pa.Table.from_arrays(arrays, names=[str(column.name) for column in columns])
+    sink = pa.BufferOutputStream()
+    if answer == "csv":
+        _write_csv(written, sink)
+    elif answer == "arrow":
+        with pa.ipc.new_stream(sink, written.schema) as writer:
+            writer.write_table(written)
+    else:
+        import pyarrow.parquet as pq
+
+        pq.write_table(written, sink)
+    return bytes(sink.getvalue())
+
+
+def _write_csv(table: Any, sink: Any) -> None:
+    import pyarrow as pa
+    from pyarrow.csv import WriteOptions, write_csv
+
+    names = table.column_names
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow(names)
+    sink.write(header.getvalue().encode())
+    if not table.num_columns:
+        return
+    written = pa.Table.from_arrays([_csv_array(in_one_piece(column)) for column in table.columns], names)
+    if written.num_columns == 1 and (written.column(0).null_count or written.column(0).type == pa.string()):
+        # A line with nothing on it would be no row at all.
+        written = pa.Table.from_arrays([written.column(0).cast(pa.string()).fill_null("")], names)
+    else:
+        body = pa.BufferOutputStream()
+        try:
+            write_csv(written, body, WriteOptions(include_header=False, quoting_style="none"))
+            sink.write(body.getvalue())
+            return
+        except pa.ArrowInvalid:
+            pass  # some text needs quotes; then all text has them
+    write_csv(written, sink, WriteOptions(include_header=False, quoting_style="needed"))
+
+
+def _csv_array(array: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    word = type_word(array.type)
+    if word == "timestamp":
+        return iso_texts(array)
+    if word == "duration":
+        return pc.divide(array.cast(pa.int64()).cast(pa.float64()), float(PER_SECOND[array.type.unit]))
+    if word in ("binary", "fixed_size_list"):
+        write = base64.b64encode if word == "binary" else json_text
+        texts = [None if value is None else write(value) for value in array.to_pylist()]
+        return array_of(of_cells("", "utf8", texts), len(array))
+    if word == "halffloat":
+        return array.cast(pa.float32())
+    return array.cast(pa.string()) if word == "null" else array
