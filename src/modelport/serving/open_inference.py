@@ -29,7 +29,7 @@ INFER_STATUS = {
 """Error code → HTTP status: the client's fault is 400, the model's own is 500."""
 EXTENSIONS = ("binary_tensor_data",)
 VERSION = "1"
-"""The only version of the model; what `write` in the runtime's `payload/open_inference.py` answers."""
+"""The only version of the model; what `write` in the runtime's `payload/open_inference` answers."""
 CONTENT_TYPES = (b"application/json", b"application/octet-stream")
 
 _SCALAR_DATATYPES = {

@@ -18,7 +18,8 @@ from modelport_runtime.errors import InvalidInput, ModelFailed, SchemaMismatch
 from modelport_runtime.payload import open_inference
 from modelport_runtime.payload.blocks import Block, reader_for
 from modelport_runtime.payload.decoding import Payload, to_data
-from modelport_runtime.payload.open_inference import DATATYPES, InferRequest
+from modelport_runtime.payload.open_inference import InferRequest
+from modelport_runtime.payload.open_inference.tensors import DATATYPES
 from modelport_runtime.policy import LENIENT, STRICT
 from modelport_runtime.schema import (
     SCALAR_TYPES,
