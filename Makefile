@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # uv brings its own certificates; use the machine's, as pip does.
 export UV_SYSTEM_CERTS ?= 1
+# Workers write no bytecode, so without it every start would compile the libraries anew.
+export UV_COMPILE_BYTECODE ?= 1
 UV := .venv/bin/uv
 RUN := .venv/bin/python
 TEST_ENVS := .envs/mlflow-3/.ready .envs/mlflow-2/.ready .envs/pandas-1/.ready .envs/azure/.ready
@@ -9,7 +11,7 @@ BENCH_ENVS := .envs/mlflow-3/.ready .envs/bench-mlserver/.ready .envs/bench-lits
 # What the old libraries of these environments warn of among themselves is not ours to mend.
 OLD_WARNINGS := -W ignore::DeprecationWarning -W ignore::UserWarning -W ignore::FutureWarning
 
-.PHONY: help setup demo format check test soak bench lock clean
+.PHONY: help setup demo format check test soak fuzz bench lock clean
 
 help:  ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -38,6 +40,9 @@ test: check $(TEST_ENVS)  ## everything a change must pass
 
 soak: .venv/.ready $(TEST_ENVS)  ## the long form of the killing test: a worker every 8 s for 90 s
 	MODELPORT_TEST_KILLING_SECONDS=90 $(RUN) -m pytest -q tests/end_to_end/test_resilience.py -k "killed_workers"
+
+fuzz: .venv/.ready $(TEST_ENVS)  ## the long form of the fuzzing test: 200,000 bent requests for each dialect (FUZZ_SEED=number)
+	MODELPORT_FUZZ_BODIES=200000 MODELPORT_FUZZ_SEED=$(or $(FUZZ_SEED),2) $(RUN) -m pytest -q -s tests/fuzz $(ARGS)
 
 bench: .venv/.ready $(BENCH_ENVS)  ## measure beside the peers and write benchmarks/RESULTS.md (needs wrk)
 	$(RUN) -m benchmarks.run $(ARGS)

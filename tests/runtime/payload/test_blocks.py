@@ -44,6 +44,8 @@ ROW = {"n": 7, "t": "x", "d": 0.5, "i": -3, "b": True}
         (DOUBLES, "dataframe_split", split(["a", "b", "c"], [[1.5, 2.0, 3.0], [4.0, 5.0, 6.5]])),
         (DOUBLES, "dataframe_split", split(["c", "a", "b"], [[1.5, 2.0, 3.0]])),
         (DOUBLES, "dataframe_split", split(["x", "c", "a", "b"], [[9.0, 1.5, 2.0, 3.0]])),
+        (DOUBLES, "dataframe_split", split(["a", "b", "c", "x"], [[1.5, 2.0, 3.0, 9.0]])),
+        (DOUBLES, "dataframe_records", [{"a": 1.0, "b": 2.0, "c": 3.0, "x": 9.0}]),
         (DOUBLES, "dataframe_split", split(["a", "b", "c"], [[1, 2, 3]])),
         (DOUBLES, "dataframe_split", split(["a", "b", "c"], [[1, True, 2**70]])),
         (DOUBLES, "dataframe_split", split(["a", "b", "c"], [[1, 2.5, 3]], index=[5])),
@@ -164,3 +166,29 @@ def test_what_is_no_plain_tensor_takes_the_general_way(value: Any) -> None:
 )
 def test_other_tensors_have_no_short_way(schema: Schema) -> None:
     assert reader_for(schema) is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        (DOUBLES, split(["a", "b", "c"], [[1.0, True, 3.0]])),
+        (DOUBLES, split(["a", "b", "c"], [[1.0, 2**53, 3.0]])),
+        (DOUBLES, split(["a", "b", "c"], [[1.0, float("nan"), 3.0]])),
+        (schema_of(n="long", t="string"), split(["n", "t"], [[1, "a"], [True, "b"]])),
+        (schema_of(n="double", t="string"), split(["n", "t"], [[2**60, "a"]])),
+    ],
+)
+def test_the_strict_policy_looks_at_what_is_not_plainly_exact(schema: Schema, value: Any) -> None:
+    reader = reader_for(schema)
+    assert isinstance(reader, BlockReader)
+    assert reader.read("dataframe_split", value, strict=True) is None
+    assert reader.read("dataframe_split", value) is not None
+
+
+def test_the_strict_policy_takes_the_short_way_too() -> None:
+    reader = reader_for(DOUBLES)
+    assert isinstance(reader, BlockReader)
+    assert reader.read("dataframe_split", split(["a", "b", "c"], [[1, 2.5, 3.0]]), strict=True) is not None
+    reader = reader_for(schema_of(n="long", t="string"))
+    assert isinstance(reader, BlockReader)
+    assert reader.read("dataframe_split", split(["n", "t"], [[1, "a"]]), strict=True) is not None

@@ -310,7 +310,7 @@ def test_moments_beyond_the_range_of_nanoseconds_do_not_wrap_around():
     assert [row for row, _ in scalars.misfits(moments, "datetime", False, False, 5)] == [1]
 
 
-@pytest.mark.parametrize("text", ["now", "today", " Now "])
+@pytest.mark.parametrize("text", ["now", "today", " Now ", "10:30", "7:05:01"])
 def test_the_present_is_no_value(text):
     schema = Schema((ColSpec(Scalar("datetime"), "x"),))
     with pytest.raises(SchemaMismatch):

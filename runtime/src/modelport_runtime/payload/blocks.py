@@ -182,7 +182,7 @@ class BlockReader:
 
     def _doubles(self, rows: List[Any], width: int, layout: List[int]) -> Optional[Any]:
         array = _numbers(rows, (len(rows), width), "d")
-        if array is None or layout == self._in_order:
+        if array is None or (layout == self._in_order and width == len(layout)):
             return array
         return array[:, layout]
 

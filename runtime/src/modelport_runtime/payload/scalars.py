@@ -13,8 +13,8 @@ from itertools import chain
 from typing import Any, List, Tuple
 
 _INTEGER_RANGES = {"integer": ("int32", -(2**31), 2**31 - 1), "long": ("int64", -(2**63), 2**63 - 1)}
-_NO_MOMENT = ("now", "today")
-"""Text that pandas reads as the present."""
+_NO_MOMENT = re.compile(r"\s*(?:now|today|\d{1,2}:.*)\s*\Z", re.IGNORECASE)
+"""Text that pandas reads as the present, or as some time of this day."""
 _ZONE = re.compile(r":.*(?:[zZ]|[+-]\d\d(?::?\d\d)?)\s*$")
 _MILLISECOND = 1_000_000
 """In nanoseconds."""
@@ -252,7 +252,7 @@ def parse_moments(texts: List[Any]) -> Any:
     """ISO 8601 and other dates pandas knows (US order for slashes) → naive UTC datetime64[ns]; None → NaT."""
     import numpy as np
 
-    if any(text is not None and text.strip().lower() in _NO_MOMENT for text in texts):
+    if any(text is not None and _NO_MOMENT.match(text) for text in texts):
         raise Unfit("names no moment by itself")
     zoned = np.array([text is not None and _ZONE.search(text) is not None for text in texts], dtype=bool)
     moments: Any = np.empty(len(texts), dtype="datetime64[ns]")
