@@ -124,7 +124,7 @@ def test_a_request_past_its_deadline_is_answered_and_its_worker_replaced(models:
         while (status := server.predict({"dataframe_split": {"columns": ["seconds"], "data": [[0.0]]}})[0]) != 200:
             assert status == 504  # the new worker may need longer than a whole time-out to load
             assert time.monotonic() < until
-        assert not set(before) & set(server.workers())
+        assert set(server.workers()) - set(before)  # the old one may still get the time to end what it began
 
 
 def test_a_full_queue_is_refused_with_a_time_to_come_back(models: Path, tmp_path: Path) -> None:

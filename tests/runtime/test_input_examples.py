@@ -111,7 +111,7 @@ def test_an_empty_dictionary_of_parameters_is_none_at_all():
         *[(1, 2), {1, 2}, object(), pd.Series([1]), [np.array([1])], {"a": np.array([1]), "b": 1}, {"a": {1, 2}}],
         *[{(1, 2): 3}, pd.DataFrame({"x": [1j]}), dt.date(2024, 1, 2), (1, {"t": None})],
     ],
-    ids=str,
+    ids=lambda example: str(example).partition(" at 0x")[0],
 )
 def test_what_no_request_can_hold_is_refused(example):
     with pytest.raises(InvalidInput) as caught:

@@ -188,6 +188,7 @@ class WorkerSet:
         """Seconds after which nothing that a worker began is waited for any more."""
         self._next_id = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._retiring: set[WorkerProcess] = set()
         self.restarts = 0
 
     async def start(self) -> dict[str, Any]:
@@ -225,7 +226,11 @@ class WorkerSet:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(slot.worker.stop(STOP_GRACE) for slot in self._slots if slot.worker is not None))
+        # Not by the tasks that retire them: a task that is cancelled before its first step does nothing at all.
+        await asyncio.gather(
+            *(slot.worker.stop(STOP_GRACE) for slot in self._slots if slot.worker is not None),
+            *(worker.stop(0) for worker in self._retiring),
+        )
 
     def _new(self) -> WorkerProcess:
         self._next_id += 1
@@ -260,6 +265,7 @@ class WorkerSet:
                 old = worker
                 worker = await self._replace(slot, 0.0)
                 died.cancel()
+                self._retiring.add(old)
                 self._spawn(self._retire(old))
             slot.overrun.clear()
 
@@ -286,11 +292,8 @@ class WorkerSet:
             return worker
 
     async def _retire(self, worker: WorkerProcess) -> None:
-        try:
-            await worker.stop(self._timeout + STOP_GRACE)
-        except asyncio.CancelledError:  # we are stopping: it must not outlive us
-            await worker.stop(0)
-            raise
+        await worker.stop(self._timeout + STOP_GRACE)
+        self._retiring.discard(worker)
 
 
 def _longer(pause: float) -> float:

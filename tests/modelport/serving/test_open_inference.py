@@ -12,7 +12,7 @@ from modelport.serving.http import HttpServer, Limits
 from modelport.serving.open_inference import INFER_STATUS, VERSION, OpenInference, model_metadata
 from modelport.serving.served_model import ServedModel
 from modelport_runtime import wire
-from modelport_runtime.payload import open_inference
+from modelport_runtime.payload.open_inference import response
 from modelport_runtime.schema import SCALAR_TYPES
 from tests.modelport.serving.test_routes import Bench, Client, run  # noqa: F401  run is a fixture
 
@@ -252,7 +252,7 @@ def test_another_model_is_unknown_in_the_protocol_s_own_words(run: Any) -> None:
 
 
 def test_both_sides_speak_of_the_same_version() -> None:
-    assert VERSION == open_inference.MODEL_VERSION
+    assert VERSION == response.MODEL_VERSION
 
 
 def test_every_status_is_one_that_the_protocol_s_clients_take_for_an_error() -> None:

@@ -285,6 +285,19 @@ def test_a_stop_takes_a_worker_along_that_is_just_being_let_go(run: Any, monkeyp
     run(test, "deaf", "serve")
 
 
+def test_a_stop_takes_a_worker_along_whose_retirement_was_planned_but_has_not_begun(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        stops: list[asyncio.Future[None]] = []
+        bench.set._on_change = lambda table: stops.append(asyncio.ensure_future(bench.set.stop()))
+        bench.set.overrun(bench.tables[0][0].id)
+        await bench.until(lambda: bool(stops))
+        await stops[0]
+        assert bench.alive() == []
+
+    run(test, "deaf", "serve")
+
+
 def test_a_stop_takes_a_replacement_along_that_is_still_loading(run: Any) -> None:
     async def test(bench: Bench) -> None:
         await bench.set.start()
