@@ -10,6 +10,7 @@ from modelport.serving import columnar
 from modelport.serving.http import Request, error_body
 from modelport.serving.scoring_route import ScoringCall, ScoringRoute, head, log
 from modelport.serving.status import MLFLOW_STATUS
+from modelport.workers.pool import Stream
 from modelport_runtime.errors import InvalidInput
 
 CONTENT_TYPES = {
@@ -37,11 +38,6 @@ _MAX_PLANS = 256
 """Different combinations of headers remembered."""
 _COLUMNAR = ("csv", "parquet", "arrow")
 _QUALITY = re.compile(rb";\s*q\s*=\s*([^;\s]+)")
-_HEADS = {
-    (content, answer): head(content, "mlflow", "lenient", answer)
-    for content in ("json", "csv", "columns")
-    for answer in ("json", "columns", "stream")
-}
 _Headers = tuple[bytes | None, bytes | None, bytes | None]
 
 
@@ -50,13 +46,10 @@ class _Plan(NamedTuple):
 
     content: str
     answer: str
+    head: bytes = b""
+    """Of the frame; the worker answers in columns what becomes CSV, Parquet or Arrow here."""
     refusal: tuple[str, str] | None = None
     """Error code and message."""
-
-    @property
-    def form(self) -> str:
-        """How the worker answers: columns become CSV, Parquet or Arrow here."""
-        return "stream" if self.answer == "events" else "columns" if self.answer in _COLUMNAR else "json"
 
 
 class Invocations(ScoringRoute):
@@ -95,23 +88,25 @@ class Invocations(ScoringRoute):
         content = read_content_type(content_type)
         answer = read_accept(accept, self.model.streams)
         if isinstance(content, bytes):
-            return _Plan("", answer, ("UNSUPPORTED_MEDIA_TYPE", content.decode()))
+            return _Plan("", answer, refusal=("UNSUPPORTED_MEDIA_TYPE", content.decode()))
         if encoding not in (None, b"identity"):
             message = "compressed bodies are not read; send the body as it is"
-            return _Plan(content, answer, ("UNSUPPORTED_MEDIA_TYPE", message))
+            return _Plan(content, answer, refusal=("UNSUPPORTED_MEDIA_TYPE", message))
         if answer == "events" and not self.model.streams:
             message = (
                 "this model cannot stream: it has no predict_stream; ask without stream=true and text/event-stream"
             )
-            return _Plan(content, answer, ("NOT_ACCEPTABLE", message))
-        return _Plan(content, answer)
+            return _Plan(content, answer, refusal=("NOT_ACCEPTABLE", message))
+        form = "stream" if answer == "events" else "columns" if answer in _COLUMNAR else "json"
+        carried = "columns" if content in _COLUMNAR[1:] else content
+        return _Plan(content, answer, head(carried, "mlflow", "lenient", form))
 
     def _score(self, request: Request, plan: _Plan, body: bytes) -> None:
-        form = plan.form
-        call = self.call(request, _HEADS[plan.content, form], body)
-        call.answer_as = plan.answer
-        if form == "stream":
-            call.on_piece = partial(self._send_piece, call)
+        call = ScoringCall(plan.head, body, request, self.answer)
+        if plan.answer != "json":
+            call.answer_as = plan.answer
+            if plan.answer == "events":
+                call.stream = Stream(partial(self._send_piece, call))
         self.submit(call)
 
     # -- Parquet, Arrow and CSV, made by pyarrow in a thread ---------------------------------------------------------------
@@ -132,7 +127,7 @@ class Invocations(ScoringRoute):
             return  # its client is gone
         error = decoding.exception()
         if error is None:
-            self._score(request, plan._replace(content="columns"), decoding.result())
+            self._score(request, plan, decoding.result())
         elif isinstance(error, InvalidInput):
             self.refuse(request, error.code, error.message)
         else:
@@ -140,13 +135,15 @@ class Invocations(ScoringRoute):
             self.refuse(request, "INTERNAL_ERROR", "the server failed to decode this body")
 
     def answer(self, call: ScoringCall) -> None:
-        if call.on_piece is not None:
-            self._end_stream(call)
-        elif call.error is None and call.answer_as != "json":
+        if call.stream is not None:
+            self._end_stream(call, call.stream)
+        elif call.error is not None:
+            super().answer(call)
+        elif call.answer_as == "json":
+            self.respond(call, 200, call.answer)
+        else:
             encoding = asyncio.get_running_loop().run_in_executor(None, columnar.encode, call.answer, call.answer_as)
             encoding.add_done_callback(partial(self._encoded, call))
-        else:
-            super().answer(call)
 
     def _encoded(self, call: ScoringCall, encoding: "asyncio.Future[bytes]") -> None:
         error = encoding.exception()
@@ -160,20 +157,21 @@ class Invocations(ScoringRoute):
     # -- server-sent events ------------------------------------------------------------------------------------------------
 
     def _send_piece(self, call: ScoringCall, data: bytes) -> None:
-        if call.pieces == 1:
+        assert call.stream is not None
+        if call.stream.pieces == 1:
             self._begin_stream(call)
         if not call.request.write(data):
-            call.paused = True
+            call.stream.paused = True
 
     def _begin_stream(self, call: ScoringCall) -> None:
         call.request.begin(200, ANSWER_TYPES["events"], b"cache-control: no-cache\r\n")
         call.request.on_resume = lambda: self.pool.resume(call)
 
-    def _end_stream(self, call: ScoringCall) -> None:
-        if call.error is not None and not call.pieces:
+    def _end_stream(self, call: ScoringCall, stream: Stream) -> None:
+        if call.error is not None and not stream.pieces:
             super().answer(call)  # nothing was sent yet, so the client gets the status that says what is wrong
             return
-        if not call.pieces:
+        if not stream.pieces:
             self._begin_stream(call)
         request, code = call.request, None
         if call.error is not None:

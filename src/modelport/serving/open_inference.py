@@ -89,9 +89,11 @@ class OpenInference(ScoringRoute):
             return
         size = headers.get(_JSON_SIZE)
         if size is None:
-            self.submit(self.call(request, _HEAD, request.body))
+            self.submit(ScoringCall(_HEAD, request.body, request, self.answer))
         elif size.isdigit() and 0 < int(size[:20]) <= len(request.body):
-            self.submit(self.call(request, head("json", "v2", "strict", json_size=int(size)), request.body))
+            self.submit(
+                ScoringCall(head("json", "v2", "strict", json_size=int(size)), request.body, request, self.answer)
+            )
         else:
             message = (
                 f"'Inference-Header-Content-Length' must be the size of the JSON part, from 1 to {len(request.body)} "
@@ -109,7 +111,8 @@ class OpenInference(ScoringRoute):
 
     def answer_headers(self, call: ScoringCall) -> bytes:
         size = call.facts.get("json_size")
-        return b"" if size is None else b"%s: %d\r\n" % (_JSON_SIZE, size)
+        lines = super().answer_headers(call)
+        return lines if size is None else lines + b"%s: %d\r\n" % (_JSON_SIZE, size)
 
     def error_body(self, code: str, message: str, details: list[Any], **more: Any) -> bytes:
         return error(message, error_code=code, details=details, **more)

@@ -76,32 +76,36 @@ class Routes:
     def __call__(self, request: Request) -> None:
         """Answer a request; the answer may come later."""
         route = self._routes.get(request.path)
-        if route is None and request.path.startswith(b"/docs/"):
-            route = self._routes[b"/docs"]
-        if route is None and request.path.startswith(b"/v2/"):
-            self._open_inference.unknown(request)
-        elif route is None:
-            known = ", ".join(path.decode() for path in self._routes)
-            self._error(request, 404, "NOT_FOUND", f"nothing is served at this path; there is {known}")
-        else:
-            self._answer_at(request, *route)
-
-    def _answer_at(self, request: Request, methods: frozenset[bytes], handle: Handler) -> None:
+        if route is None:
+            self._other(request)
+            return
+        methods, handle = route
         if request.method not in methods:
             allowed = b", ".join(sorted(methods))
             message = f"this path takes {allowed.decode()}, not {request.method.decode('latin-1')}"
             self._error(request, 405, "METHOD_NOT_ALLOWED", message, headers=b"allow: %s\r\n" % allowed)
-        elif not self._allowed(request):
+        elif self._authorization is not None and not self._allowed(request):
             message = "this server wants its key: send the header 'Authorization: Bearer KEY'"
             self._error(request, 401, "UNAUTHENTICATED", message, headers=b"www-authenticate: Bearer\r\n")
         else:
             handle(request)
 
+    def _other(self, request: Request) -> None:
+        """A path that is in no table: a file of the documentation, or nothing."""
+        if request.path.startswith(b"/docs/") and request.method in _GET:
+            self._docs(request)
+        elif request.path.startswith(b"/v2/"):
+            self._open_inference.unknown(request)
+        else:
+            known = ", ".join(path.decode() for path in self._routes)
+            self._error(request, 404, "NOT_FOUND", f"nothing is served at this path; there is {known}")
+
     def _allowed(self, request: Request) -> bool:
-        if self._authorization is None or request.path in _OPEN_ROUTES or request.path.startswith(b"/docs"):
+        if request.path in _OPEN_ROUTES or request.path == b"/docs":
             return True
         if request.method == b"OPTIONS":
             return True  # a browser asks with it whether it may send the key
+        assert self._authorization is not None
         return hmac.compare_digest(request.headers.get(b"authorization", b""), self._authorization)
 
     # -- state ---------------------------------------------------------------------------------------------------------

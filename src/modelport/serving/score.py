@@ -60,14 +60,14 @@ class Score(ScoringRoute):
         if request.method == b"OPTIONS":
             self._preflight(request)
         elif request.method == b"GET":
-            self.submit(self.call(request, _HEAD, body_of_query(request.query)))
+            self.submit(ScoringCall(_HEAD, body_of_query(request.query), request, self.answer))
         elif not _is_json(request.headers.get(b"content-type", b"")):
             self.refuse(request, "UNSUPPORTED_MEDIA_TYPE", "Expects Content-Type to be application/json")
         elif request.headers.get(b"content-encoding", b"identity") != b"identity":
             message = "compressed bodies are not read; send the body as it is"
             self.refuse(request, "UNSUPPORTED_MEDIA_TYPE", message)
         else:
-            self.submit(self.call(request, _HEAD, request.body))
+            self.submit(ScoringCall(_HEAD, request.body, request, self.answer))
 
     def _preflight(self, request: Request) -> None:
         self.note(request, 200)
@@ -104,7 +104,7 @@ class Score(ScoringRoute):
     def answer_headers(self, call: ScoringCall) -> bytes:
         error, phases = call.error, call.facts.get("phases")
         failed = error is not None and (error.get("type") == "ModelFailed" or error["code"] == "WORKER_DIED")
-        lines = self._common_headers(call.request, failed)
+        lines = super().answer_headers(call) + self._common_headers(call.request, failed)
         if failed:
             lines += _MODEL_ERROR
         if error is None and phases is not None:

@@ -53,13 +53,10 @@ class ScoringRoute:
         raise NotImplementedError
 
     def answer_headers(self, call: ScoringCall) -> bytes:
-        """More header lines for an answer, each ended by CRLF."""
-        return b""
+        """More header lines for an answer, each ended by CRLF: the time of each phase (Server-Timing), where it is wanted."""
+        return self._phase_times(call) if self._timing else b""
 
     # -- the way of a request ------------------------------------------------------------------------------------------
-
-    def call(self, request: Request, head: bytes, body: bytes) -> ScoringCall:
-        return ScoringCall(head, body, request, self.answer)
 
     def submit(self, call: ScoringCall) -> None:
         """Have the call answered, or refuse it when too many are waiting."""
@@ -119,7 +116,7 @@ class ScoringRoute:
     ) -> None:
         """Send the answer, and count it."""
         self.account(call, status, code)
-        call.request.respond(status, body, content_type, self.headers(call))
+        call.request.respond(status, body, content_type, self.answer_headers(call))
 
     def account(self, call: ScoringCall, status: int, code: str | None) -> None:
         """Count and log the call's answer."""
@@ -141,14 +138,12 @@ class ScoringRoute:
             code,
         )
 
-    def headers(self, call: ScoringCall) -> bytes:
-        """The dialect's header lines, and where it is wanted the time of each phase (Server-Timing, in milliseconds)."""
-        lines = self.answer_headers(call)
+    def _phase_times(self, call: ScoringCall) -> bytes:
         phases = call.facts.get("phases")
-        if self._timing and phases is not None:
-            times = ", ".join(f"{name};dur={value / 1000:g}" for name, value in zip(PHASES, phases, strict=True))
-            lines += b"server-timing: %s\r\n" % times.encode()
-        return lines
+        if phases is None:
+            return b""
+        times = ", ".join(f"{name};dur={value / 1000:g}" for name, value in zip(PHASES, phases, strict=True))
+        return b"server-timing: %s\r\n" % times.encode()
 
 
 def head(content: str, dialect: str, policy: str, answer: str = "json", json_size: int | None = None) -> bytes:

@@ -49,12 +49,9 @@ class Call:
         "id",
         "link",
         "on_done",
-        "on_piece",
-        "owed",
-        "paused",
-        "pieces",
         "sent_at",
         "started",
+        "stream",
     )
 
     def __init__(self, head: bytes, body: bytes, on_done: Callable[["Call"], None]) -> None:
@@ -68,17 +65,26 @@ class Call:
         self.started = False
         self.alone = False
         self.abandoned = False
-        self.on_piece: Callable[[bytes], None] | None = None
-        """Takes what arrives of an answer that is made bit by bit, before ``on_done``."""
-        self.pieces = 0
-        self.owed = 0
-        """Pieces that came while it was paused, for which the worker has no credit yet."""
-        self.paused = False
-        """The client of a streamed answer does not keep up: its model waits, and no time-out counts."""
+        self.stream: Stream | None = None
+        """Set where the answer is to come bit by bit, before ``on_done``."""
         self.answer = b""
         self.facts: dict[str, Any] = {}
         """What the worker says of the answer: rows, phases (microseconds), joined."""
         self.error: dict[str, Any] | None = None
+
+
+class Stream:
+    """An answer that comes bit by bit: ``on_piece(data)`` takes each of its pieces."""
+
+    __slots__ = ("on_piece", "owed", "paused", "pieces")
+
+    def __init__(self, on_piece: Callable[[bytes], None]) -> None:
+        self.on_piece = on_piece
+        self.pieces = 0
+        self.owed = 0
+        """Pieces that came while it was paused, for which the worker has no credit yet."""
+        self.paused = False
+        """The client does not keep up: its model waits, and no time-out counts."""
 
 
 class Link(asyncio.Protocol):
@@ -140,7 +146,7 @@ class Link(asyncio.Protocol):
                 continue
             if kind == wire.STREAM:
                 if message.id in self.calls:
-                    self._note_answer()
+                    self._answers()
                     self._pool.piece(self.calls[message.id], message.body)
                 continue
             call = self.calls.pop(message.id, None)
@@ -154,12 +160,13 @@ class Link(asyncio.Protocol):
                 if call.error is not None and call.error["code"] == "CANCELLED":
                     self._pool.dropped(call)
                     continue
-            self._note_answer()
+            if not self._answered:
+                self._answers()
             self._pool.finish(call)
         if self._channel.outgoing:
             self._plan_flush()
 
-    def _note_answer(self) -> None:
+    def _answers(self) -> None:
         if not self._answered:
             self._answered = True
             self._pool.on_answer(self.address.id)
@@ -254,25 +261,28 @@ class Pool:
 
     def piece(self, call: Call, data: bytes) -> None:
         """More of a streamed answer: its time-out begins anew, and the next piece may come unless the client is slow."""
-        if call.abandoned or call.on_piece is None:
+        stream = call.stream
+        if call.abandoned or stream is None:
             return
-        call.pieces += 1
+        stream.pieces += 1
         self._prolong(call)
-        call.owed += 1
-        call.on_piece(data)
-        if not call.paused:
-            self._give_credit(call)
+        stream.owed += 1
+        stream.on_piece(data)
+        if not stream.paused:
+            self._give_credit(call, stream)
 
     def resume(self, call: Call) -> None:
         """The client of a streamed answer has caught up."""
-        if call.paused:
-            call.paused = False
+        stream = call.stream
+        if stream is not None and stream.paused:
+            stream.paused = False
             self._prolong(call)
-            self._give_credit(call)
+            self._give_credit(call, stream)
 
-    def _give_credit(self, call: Call) -> None:
-        while call.owed and call.link is not None:
-            call.owed -= 1
+    @staticmethod
+    def _give_credit(call: Call, stream: Stream) -> None:
+        while stream.owed and call.link is not None:
+            stream.owed -= 1
             call.link.credit(call)
 
     def _prolong(self, call: Call) -> None:
@@ -332,7 +342,7 @@ class Pool:
                 self._open.pop(call.id, None)
             elif call.alone:
                 self._fail(call, "WORKER_DIED", "the model's process died while it served this request alone")
-            elif call.pieces:
+            elif call.stream is not None and call.stream.pieces:
                 self._fail(call, "WORKER_DIED", "the model's process died in the middle of this answer")
             elif link.address.user_code and not self._retry_user_code:
                 self._fail(
@@ -432,7 +442,7 @@ class Pool:
                 self._timer = self.loop.call_at(call.deadline, self._expire)
                 break
             link = call.link
-            if call.paused:
+            if call.stream is not None and call.stream.paused:
                 self._prolong(call)
                 continue
             if link is None:

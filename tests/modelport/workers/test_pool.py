@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 from modelport.workers import pool as pool_module
-from modelport.workers.pool import WINDOW, Call, Overloaded, Pool
+from modelport.workers.pool import WINDOW, Call, Overloaded, Pool, Stream
 from modelport_runtime import wire
 from tests.modelport.workers.peer import Peer
 
@@ -607,7 +607,7 @@ def _ask_for_stream(bench: Bench) -> tuple[Call, list[bytes], "asyncio.Future[Ca
     done: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
     call = Call(HEAD, b"x", done.set_result)
     pieces: list[bytes] = []
-    call.on_piece = pieces.append
+    call.stream = Stream(pieces.append)
     bench.pool.submit(call)
     return call, pieces, done
 
@@ -635,7 +635,8 @@ def test_a_slow_client_holds_its_stream_up_and_no_time_out_counts(run: Any) -> N
     async def test(bench: Bench) -> None:
         peer = await bench.add(user_code=True)
         call, pieces, done = _ask_for_stream(bench)
-        call.paused = True
+        assert call.stream is not None
+        call.stream.paused = True
         await peer.next(wire.INFER)
         peer.begin(call.id)
         credited: list[int] = []
