@@ -23,7 +23,7 @@ from modelport_runtime.payload.casting import cast_frame
 from modelport_runtime.payload.encoding import encode_predictions
 from modelport_runtime.policy import LENIENT, POLICIES, Policy
 from modelport_runtime.pyfunc import PyFuncModel, single_input
-from modelport_runtime.schema import Array, Map, Object
+from modelport_runtime.schema import Array, Map, Object, Schema
 
 log = logging.getLogger(__name__)
 
@@ -309,7 +309,7 @@ class Scorer:
         where it does. Returns why there was no warm-up, for the log: a failing example keeps no model from serving.
         """
         if example is None:
-            _import_data_libraries()
+            _import_data_libraries(self._schema)
             return "the model has no input example"
         now = time.perf_counter()
         try:
@@ -344,9 +344,9 @@ def read_head(head: bytes) -> Form:
     return Form(**fields)
 
 
-def _import_data_libraries() -> None:
+def _import_data_libraries(schema: Optional[Schema]) -> None:
     """What nearly every request needs and the first caller should not wait for, as far as the environment has it."""
-    for name in ("numpy", "pandas"):
+    for name in ("numpy",) if schema is not None and schema.is_tensor else ("numpy", "pandas"):
         try:
             importlib.import_module(name)
         except ImportError as error:

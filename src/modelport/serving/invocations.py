@@ -6,7 +6,6 @@ import urllib.parse
 from functools import partial
 from typing import Any, NamedTuple
 
-from modelport.serving import columnar
 from modelport.serving.http import Request, error_body
 from modelport.serving.scoring_route import ScoringCall, ScoringRoute, head, log
 from modelport.serving.status import MLFLOW_STATUS
@@ -115,6 +114,8 @@ class Invocations(ScoringRoute):
         if self.pool.full(self._decoding):
             self.refuse_overload(request)
             return
+        from modelport.serving import columnar  # not at start: few servers are sent any
+
         self._decoding += 1
         loop = asyncio.get_running_loop()
         decoding = loop.run_in_executor(None, columnar.decode, plan.content, request.body, self._max_body)
@@ -142,6 +143,8 @@ class Invocations(ScoringRoute):
         elif call.answer_as == "json":
             self.respond(call, 200, call.answer)
         else:
+            from modelport.serving import columnar
+
             encoding = asyncio.get_running_loop().run_in_executor(None, columnar.encode, call.answer, call.answer_as)
             encoding.add_done_callback(partial(self._encoded, call))
 

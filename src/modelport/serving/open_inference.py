@@ -9,11 +9,8 @@ from typing import Any
 
 import orjson
 
-import modelport_runtime
 from modelport.serving.http import Request
 from modelport.serving.scoring_route import ScoringCall, ScoringRoute, head
-from modelport.serving.served_model import ServedModel
-from modelport_runtime.schema import Array, ColSpec, DataType, Scalar, Schema, TensorSpec
 
 INFER_STATUS = {
     "BAD_REQUEST": 400,
@@ -27,28 +24,11 @@ INFER_STATUS = {
     "DEADLINE_EXCEEDED": 504,
 }
 """Error code → HTTP status: the client's fault is 400, the model's own is 500."""
-EXTENSIONS = ("binary_tensor_data",)
-VERSION = "1"
-"""The only version of the model; what `write` in the runtime's `payload/open_inference` answers."""
 CONTENT_TYPES = (b"application/json", b"application/octet-stream")
 
-_SCALAR_DATATYPES = {
-    "boolean": "BOOL",
-    "integer": "INT32",
-    "long": "INT64",
-    "float": "FP32",
-    "double": "FP64",
-    "string": "BYTES",
-    "binary": "BYTES",
-    "datetime": "BYTES",
-}
-_TENSOR_DATATYPES = {
-    "bool": "BOOL",
-    **{f"uint{bits}": f"UINT{bits}" for bits in (8, 16, 32, 64)},
-    **{f"int{bits}": f"INT{bits}" for bits in (8, 16, 32, 64)},
-    **{f"float{bits}": f"FP{bits}" for bits in (16, 32, 64)},
-}
 _HEAD = head("json", "v2", "strict")
+VERSION = "1"
+"""The only version of the model; what `write` in the runtime's `payload/open_inference` answers."""
 _JSON_SIZE = b"inference-header-content-length"
 
 Respond = Callable[..., None]
@@ -137,10 +117,14 @@ class OpenInference(ScoringRoute):
             self._respond_ready(request, respond, {"name": self.model.name, "ready": True})
 
         def server(request: Request) -> None:
-            respond(request, 200, orjson.dumps(server_metadata()))
+            from modelport.serving import metadata  # not at start: few clients ask for it
+
+            respond(request, 200, orjson.dumps(metadata.server_metadata()))
 
         def model(request: Request) -> None:
-            respond(request, 200, orjson.dumps(model_metadata(self.model)))
+            from modelport.serving import metadata
+
+            respond(request, 200, orjson.dumps(metadata.model_metadata(self.model)))
 
         routes: dict[bytes, Callable[[Request], None]] = {
             b"/v2": server,
@@ -173,61 +157,3 @@ def read_content_type(header: bytes | None) -> str | None:
         if name.strip() == b"charset" and value.strip().strip(b'"') not in (b"utf-8", b"utf8"):
             return "the charset must be utf-8"
     return None
-
-
-# -- metadata ----------------------------------------------------------------------------------------------------------
-
-
-def server_metadata() -> dict[str, Any]:
-    return {"name": "modelport", "version": modelport_runtime.__version__, "extensions": list(EXTENSIONS)}
-
-
-def model_metadata(model: ServedModel) -> dict[str, Any]:
-    """What the model takes and gives, as tensors: one for each column of its signature; none where it has no signature."""
-    signature = model.signature
-    inputs = signature.inputs if signature is not None else None
-    outputs = signature.outputs if signature is not None else None
-    return {
-        "name": model.name,
-        "versions": [VERSION],
-        "platform": f"mlflow_{_flavor(model)}",
-        "inputs": _tensors(inputs, "input" if inputs is not None and inputs.is_tensor else None),
-        "outputs": _tensors(outputs, "predictions"),
-    }
-
-
-def _flavor(model: ServedModel) -> str:
-    flavors: dict[str, Any] = model.mlmodel.get("flavors") or {}
-    return next((name for name in flavors if name != "python_function"), "python_function")
-
-
-def _tensors(schema: Schema | None, only: str | None) -> list[dict[str, Any]]:
-    """``only``: the name of a tensor that has none and no neighbours; others without a name go by their positions."""
-    if schema is None:
-        return []
-    names = [str(name) for name in schema.names]
-    if only is not None and len(names) == 1 and not schema.has_names:
-        names = [only]
-    return [_tensor(name, spec) for name, spec in zip(names, schema.specs, strict=True)]
-
-
-def _tensor(name: str, spec: ColSpec | TensorSpec) -> dict[str, Any]:
-    if isinstance(spec, TensorSpec):
-        datatype = _TENSOR_DATATYPES.get(spec.dtype, "BYTES")
-        return {"name": name, "datatype": datatype, "shape": list(spec.shape)}
-    datatype, dimensions = _cell(spec.type)
-    return {"name": name, "datatype": datatype, "shape": [-1] * (1 + dimensions)}
-
-
-def _cell(kind: DataType) -> tuple[str, int]:
-    """The datatype of a column's values, and how many dimensions one of them has; objects and the like are JSON text."""
-    if isinstance(kind, Scalar):
-        return _SCALAR_DATATYPES[kind.name], 0
-    if isinstance(kind, Array):
-        inner: DataType = kind
-        dimensions = 0
-        while isinstance(inner, Array):
-            inner, dimensions = inner.items, dimensions + 1
-        if isinstance(inner, Scalar):
-            return _SCALAR_DATATYPES[inner.name], dimensions
-    return "BYTES", 0

@@ -10,7 +10,8 @@ from typing import Any
 from modelport.serving import json_schema
 from modelport.serving.invocations import ANSWER_TYPES, CONTENT_TYPES
 from modelport.serving.json_schema import JsonSchema
-from modelport.serving.open_inference import OpenInference, model_metadata
+from modelport.serving.metadata import model_metadata
+from modelport.serving.open_inference import OpenInference
 from modelport.serving.score import Score
 from modelport.serving.served_model import ServedModel
 from modelport.serving.status import MLFLOW_STATUS

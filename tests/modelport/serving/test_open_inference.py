@@ -9,7 +9,8 @@ import pytest
 
 import modelport_runtime
 from modelport.serving.http import HttpServer, Limits
-from modelport.serving.open_inference import INFER_STATUS, VERSION, OpenInference, model_metadata
+from modelport.serving.metadata import model_metadata
+from modelport.serving.open_inference import INFER_STATUS, VERSION, OpenInference
 from modelport.serving.served_model import ServedModel
 from modelport_runtime import wire
 from modelport_runtime.payload.open_inference import response

@@ -51,7 +51,9 @@ class Client:
 
 
 class Bench:
-    def __init__(self, folder: Path, api_key: str | None, tracebacks: bool, max_queue: int) -> None:
+    def __init__(
+        self, folder: Path, api_key: str | None, tracebacks: bool, max_queue: int, timing: bool = False
+    ) -> None:
         self.folder = folder
         self.overrun: list[int] = []
         self.pool = Pool(
@@ -73,7 +75,7 @@ class Bench:
             model,
             api_key=api_key,
             tracebacks=tracebacks,
-            timing=False,
+            timing=timing,
             max_body=1 << 20,
         )
 
@@ -118,10 +120,10 @@ Test = Callable[[Bench], Awaitable[None]]
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., None]:
     def with_bench(
-        test: Test, api_key: str | None = None, tracebacks: bool = False, max_queue: int = 100, folder: Path = tmp_path
+        test: Test, api_key: str | None = None, tracebacks: bool = False, max_queue: int = 100, timing: bool = False
     ) -> None:
         async def main() -> None:
-            bench = Bench(folder, api_key, tracebacks, max_queue)
+            bench = Bench(tmp_path, api_key, tracebacks, max_queue, timing)
             await bench.listen()
             try:
                 await asyncio.wait_for(test(bench), 20)
@@ -317,6 +319,19 @@ def test_an_error_has_its_status_and_tells_the_traceback_only_when_asked(
         assert body == ({**expected, "stack_trace": "Traceback ..."} if tracebacks else expected)
 
     run(test, tracebacks=tracebacks)
+
+
+@pytest.mark.parametrize("path", ["/invocations", "/score", "/v2/models/m/infer"])
+def test_the_time_of_each_phase_is_told_where_it_is_wanted(run: Any, path: str) -> None:
+    async def test(bench: Bench) -> None:
+        peer, client = await bench.worker(), bench.client()
+        await client.send("POST", path, b"{}", **JSON)
+        sent = await peer.next(wire.INFER)
+        peer.say(wire.RESULT, sent.id, {"rows": 3, "phases": [10, 250, 3000, 4]}, b"{}")
+        _, _, headers = await client.answer()
+        assert headers["server-timing"] == "queue;dur=0.01, decode;dur=0.25, predict;dur=3, encode;dur=0.004"
+
+    run(test, timing=True)
 
 
 def test_a_full_queue_is_answered_with_when_to_come_back(run: Any) -> None:
