@@ -72,10 +72,16 @@ def test_a_stop_under_load_loses_no_request(models: Path, tmp_path: Path, proces
         assert server.process.wait(10) == 0
 
 
-def _ask_together(server: Server, documents: list[object]) -> list[tuple[int, object]]:
+def _ask_together(server: Server, documents: list[object], pause: float = 0.0) -> list[tuple[int, object]]:
+    """Every answer in order; the last document is sent ``pause`` seconds after the others."""
+
+    async def ask(document: object, after: float) -> tuple[int, object]:
+        await asyncio.sleep(after)
+        return await asyncio.to_thread(server.predict, document)
+
     async def test() -> list[tuple[int, object]]:
-        asks = (asyncio.to_thread(server.predict, document) for document in documents)
-        return list(await asyncio.gather(*asks))
+        asks = [ask(document, 0.0) for document in documents[:-1]]
+        return list(await asyncio.gather(*asks, ask(documents[-1], pause)))
 
     loop = asyncio.new_event_loop()
     try:
@@ -103,13 +109,13 @@ def test_a_request_that_kills_the_interpreter_costs_only_itself(models: Path, tm
 
 def test_user_code_is_not_repeated_unless_it_may_be(models: Path, tmp_path: Path) -> None:
     deadly = {"dataframe_split": {"columns": ["seconds"], "data": [[-1.0]]}}
-    slow = {"dataframe_split": {"columns": ["seconds"], "data": [[0.5]]}}
+    slow = {"dataframe_split": {"columns": ["seconds"], "data": [[6.0]]}}
     with running(models / "sleeper", tmp_path / "a") as server:
-        answers = _ask_together(server, [slow, slow, slow, deadly])
+        answers = _ask_together(server, [slow, slow, slow, deadly], pause=3.0)
         assert [status for status, _ in answers] == [500] * 4
-        assert server.predict(slow)[0] == 200
+        assert server.predict({"dataframe_split": {"columns": ["seconds"], "data": [[0.0]]}})[0] == 200
     with running(models / "sleeper", tmp_path / "b", "--no-side-effects") as server:
-        answers = _ask_together(server, [slow, slow, slow, deadly])
+        answers = _ask_together(server, [slow, slow, slow, deadly], pause=3.0)
         assert [status for status, _ in answers] == [200, 200, 200, 500]
 
 

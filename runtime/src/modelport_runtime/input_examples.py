@@ -3,11 +3,11 @@
 import base64
 import datetime
 import json
-import sys
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from modelport_runtime.enforcement.values import is_missing
 from modelport_runtime.errors import InvalidInput
+from modelport_runtime.libraries import loaded
 from modelport_runtime.signature_inference import infer_params
 
 EXAMPLE_FILE = "input_example.json"
@@ -131,7 +131,7 @@ def _plain(value: Any) -> Any:
         return base64.encodebytes(value).decode("ascii")
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
-    numpy = sys.modules.get("numpy")
+    numpy = loaded("numpy")
     if numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)):
         return _plain(value.tolist())
     return _plain(value.model_dump()) if hasattr(value, "model_dump") else value

@@ -1,10 +1,10 @@
 """Tensors against a tensor schema: rank, fixed dimensions, dtype; and columns of a frame as tensors."""
 
 import logging
-import sys
 from typing import Any, Dict, List, Tuple
 
 from modelport_runtime.enforcement.values import Misfit, describe
+from modelport_runtime.libraries import loaded
 from modelport_runtime.policy import Policy
 from modelport_runtime.schema import Schema, TensorSpec
 
@@ -32,7 +32,7 @@ def type_text(spec: TensorSpec) -> str:
 
 def _is_a(kind: str, data: Any) -> bool:
     """Whether the data is of that pandas class; where pandas was not imported nothing is, and it stays that way."""
-    pandas = sys.modules.get("pandas")
+    pandas = loaded("pandas")
     return pandas is not None and isinstance(data, getattr(pandas, kind))
 
 
@@ -93,7 +93,7 @@ def _tensor(value: Any, spec: TensorSpec) -> Any:
 
 def _is_sparse(value: Any) -> bool:
     # A sparse matrix cannot exist unless somebody imported scipy.
-    sparse = sys.modules.get("scipy.sparse")
+    sparse = loaded("scipy.sparse")
     return sparse is not None and sparse.issparse(value) and value.format in ("csr", "csc")
 
 

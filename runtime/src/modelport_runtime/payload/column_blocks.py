@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from modelport_runtime.columns import MOMENTS, Column, cells, of_cells, pack, texts, unpack
 from modelport_runtime.errors import InvalidInput, ModelFailed
+from modelport_runtime.libraries import loaded
 from modelport_runtime.payload import jsonio, plain
 from modelport_runtime.payload.casting import object_array
 from modelport_runtime.schema import Schema
@@ -139,7 +140,7 @@ def from_prediction(prediction: Any) -> bytes:
 
 
 def _table(prediction: Any) -> Tuple[List[Column], int]:
-    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    numpy, pandas = loaded("numpy"), loaded("pandas")
     if pandas is not None:
         if isinstance(prediction, pandas.DataFrame):
             series = {plain.key_text(name): column for name, column in prediction.items()}
@@ -197,7 +198,7 @@ def _is_one_value(value: Any) -> bool:
 
 
 def _any_column(name: str, value: Any) -> Column:
-    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    numpy, pandas = loaded("numpy"), loaded("pandas")
     if pandas is not None and isinstance(value, pandas.Series):
         return _series_column(name, value)
     if numpy is not None and isinstance(value, numpy.ndarray):
@@ -217,7 +218,7 @@ def _list_table(items: Sequence[Any]) -> Tuple[List[Column], int]:
 
 def _stepped(value: Any) -> Any:
     """The value, or what stands for it where it is of a type that has neither a column nor JSON of its own."""
-    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    numpy, pandas = loaded("numpy"), loaded("pandas")
     if _is_single(value) or isinstance(value, (dict, list, tuple)):
         return value
     if numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)):
@@ -306,7 +307,7 @@ def _column(name: str, values: List[Any]) -> Column:
 
 def _normal(values: List[Any]) -> List[Any]:
     """The values with numpy's scalars as Python's, and None for whatever stands for a missing one but NaN."""
-    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    numpy, pandas = loaded("numpy"), loaded("pandas")
     if set(map(type, values)) <= {str, float, int, bool, type(None)}:
         return values
     if numpy is not None:

@@ -1,9 +1,9 @@
 """Prediction → response bytes, always valid JSON."""
 
-import sys
 from typing import Any
 
 from modelport_runtime.errors import ModelFailed
+from modelport_runtime.libraries import loaded
 from modelport_runtime.payload import jsonio, plain
 
 
@@ -12,7 +12,7 @@ def encode_predictions(prediction: Any, unwrapped: bool = False) -> bytes:
 
     Raises ModelFailed for a prediction that contains itself.
     """
-    pandas = sys.modules.get("pandas")
+    pandas = loaded("pandas")
     if pandas is not None:
         if isinstance(prediction, pandas.DataFrame):
             prediction = plain.records(prediction)

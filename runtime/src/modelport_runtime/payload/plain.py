@@ -12,10 +12,11 @@ import enum
 import fractions
 import math
 import pathlib
-import sys
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, List, Optional
+
+from modelport_runtime.libraries import loaded
 
 
 def deep(value: Any) -> Any:
@@ -83,7 +84,7 @@ def step(value: Any) -> Any:
         return _in_order(value)
     if isinstance(value, Mapping):
         return dict(value)
-    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    numpy, pandas = loaded("numpy"), loaded("pandas")
     if numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)):
         return _array_step(value)
     if pandas is not None:
@@ -118,7 +119,7 @@ def _in_order(items: Any) -> List[Any]:
 
 def number_array(value: Any) -> Optional[Any]:
     """The array a fast writer can take (contiguous, native, float64 for any float, 1-D or more), None for all else."""
-    numpy = sys.modules.get("numpy")
+    numpy = loaded("numpy")
     if numpy is None or type(value) is not numpy.ndarray or value.ndim == 0:
         return None
     kind = value.dtype.kind

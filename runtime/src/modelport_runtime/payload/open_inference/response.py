@@ -1,11 +1,11 @@
 """A prediction → the body of an inference response."""
 
 import struct
-import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from modelport_runtime.enforcement.values import is_missing
 from modelport_runtime.errors import InvalidInput, ModelFailed
+from modelport_runtime.libraries import loaded
 from modelport_runtime.payload import jsonio, plain
 from modelport_runtime.payload.casting import object_array
 from modelport_runtime.payload.open_inference.request import InferRequest
@@ -101,7 +101,7 @@ def _like(values: Any, column: Any) -> Any:
 
 
 def _is_a(kind: str, data: Any) -> bool:
-    pandas = sys.modules.get("pandas")
+    pandas = loaded("pandas")
     return pandas is not None and isinstance(data, getattr(pandas, kind))
 
 
