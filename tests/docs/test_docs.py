@@ -28,8 +28,9 @@ from modelport_runtime import batching, scoring, worker
 from modelport_runtime.payload import decoding
 from modelport_runtime.schema import TensorSpec
 from modelport_runtime.signature import read_signature
-from tests.end_to_end.server import ROOT, SAVING_PYTHON, environment, free_port, running
+from tests.end_to_end.server import environment, free_port, running
 from tests.support.once import made_once
+from tests.support.saved import ROOT, SAVING_PYTHON, saved_by
 
 ADDRESS = "127.0.0.1:5000"
 TIMEOUT = 90
@@ -128,15 +129,7 @@ def test_the_commands_of_a_document_run_and_print_what_it_shows(document: Path, 
 @pytest.fixture(scope="module")
 def payload_models(rent: Path) -> Callable[[str], Path]:
     """``payload_models("visits")``: a model of the page on payloads, saved by the real mlflow; ``rent`` is the README's."""
-    script = Path(__file__).with_name("make_models.py")
-    folder = ROOT / ".cache" / "docs" / hashlib.sha256(script.read_bytes()).hexdigest()[:12]
-
-    def make(draft: Path) -> None:
-        command = [SAVING_PYTHON, "-W", "ignore", script, draft]
-        made = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
-        assert made.returncode == 0, made.stderr[-4000:]
-
-    made_once(folder, make)
+    folder = saved_by(Path(__file__).with_name("make_models.py"))
     return lambda name: rent if name == "rent" else folder / name
 
 

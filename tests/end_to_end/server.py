@@ -16,10 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.saved import ROOT
+
 MODELPORT = Path(sys.executable).with_name("modelport")
-SAVING_PYTHON = ROOT / ".envs" / "mlflow-3" / "bin" / "python"
-"""Where the real mlflow saves the models."""
 MODEL_PYTHON = Path(sys.executable)
 """Where they run: the same libraries without mlflow, which would make each start of a Python model five seconds longer."""
 READY_WITHIN = 60.0

@@ -1,7 +1,6 @@
 """Chat and agent models, beside the mlflow that they are made of, and the streams of any model that streams."""
 
 import contextlib
-import hashlib
 import http.client
 import json
 import subprocess
@@ -12,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.server import ROOT, SAVING_PYTHON, Server, command, environment, free_port, running
-from tests.support.once import made_once
+from tests.end_to_end.server import Server, command, environment, free_port, running
+from tests.support.saved import ROOT, SAVING_PYTHON, saved_by
 
 BESIDE_MLFLOW = ("--python", str(SAVING_PYTHON))
 LOADING = """
@@ -70,15 +69,7 @@ def run_beside_mlflow(code: str, agents: Path, folder: Path, *arguments: str, **
 
 @pytest.fixture(scope="module")
 def agents() -> Path:
-    script = Path(__file__).with_name("make_agents.py")
-    requirements = ROOT / "requirements" / "mlflow-3.txt"
-    digest = hashlib.sha256(script.read_bytes() + requirements.read_bytes()).hexdigest()[:12]
-    return made_once(
-        ROOT / ".cache" / "agents" / digest,
-        lambda draft: (
-            subprocess.run([SAVING_PYTHON, "-W", "ignore", script, draft], check=True, capture_output=True) and None
-        ),
-    )
+    return saved_by(Path(__file__).with_name("make_agents.py"))
 
 
 @pytest.fixture(scope="module")

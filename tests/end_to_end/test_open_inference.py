@@ -1,8 +1,6 @@
 """The Open Inference Protocol as the real Triton client speaks it, against a real `modelport serve` of real models."""
 
-import hashlib
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,8 @@ import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 import modelport_runtime
-from tests.end_to_end.server import ROOT, SAVING_PYTHON, Server, running
-from tests.support.once import made_once
+from tests.end_to_end.server import Server, running
+from tests.support.saved import saved_by
 
 ROWS = np.array(
     [
@@ -26,14 +24,7 @@ ROWS = np.array(
 
 @pytest.fixture(scope="module")
 def inference_models() -> Path:
-    script = Path(__file__).with_name("make_inference_models.py")
-    requirements = ROOT / "requirements" / "mlflow-3.txt"
-    digest = hashlib.sha256(script.read_bytes() + requirements.read_bytes()).hexdigest()[:12]
-    command = [SAVING_PYTHON, "-W", "ignore", script]
-    return made_once(
-        ROOT / ".cache" / "open_inference" / digest,
-        lambda draft: subprocess.run([*command, draft], check=True, capture_output=True) and None,
-    )
+    return saved_by(Path(__file__).with_name("make_inference_models.py"))
 
 
 def served(model: Path, folder: Path, *options: str) -> Iterator[tuple[Server, triton.InferenceServerClient]]:

@@ -1,8 +1,6 @@
 """`/openapi.json` is true: what it allows is answered as it says, over real servers of real models."""
 
-import hashlib
 import json
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,9 +22,9 @@ from schemathesis.specs.openapi.checks import (
 )
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
-from tests.end_to_end.server import ROOT, SAVING_PYTHON, Server, running
+from tests.end_to_end.server import Server, running
 from tests.modelport.serving.test_openapi import empty_schemas
-from tests.support.once import made_once
+from tests.support.saved import saved_by
 
 CHECKS = [
     not_a_server_error,
@@ -58,14 +56,7 @@ for _mime in ("text/csv", "application/csv", "application/vnd.apache.parquet", "
 
 @pytest.fixture(scope="session")
 def documented() -> Path:
-    script = Path(__file__).with_name("make_documented.py")
-    requirements = ROOT / "requirements" / "mlflow-3.txt"
-    digest = hashlib.sha256(script.read_bytes() + requirements.read_bytes()).hexdigest()[:12]
-    command = [SAVING_PYTHON, "-W", "ignore", script]
-    return made_once(
-        ROOT / ".cache" / "end_to_end" / f"documented-{digest}",
-        lambda draft: subprocess.run([*command, draft], check=True, capture_output=True) and None,
-    )
+    return saved_by(Path(__file__).with_name("make_documented.py"))
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -5,11 +5,9 @@ seed, MODELPORT_FUZZ_BODIES how many requests each dialect gets.
 """
 
 import asyncio
-import hashlib
 import io
 import json
 import os
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.end_to_end.server import ROOT, SAVING_PYTHON, Server, running
+from tests.end_to_end.server import Server, running
 from tests.fuzz.bodies import DIALECTS, MODELS, PATHS, valid
 from tests.fuzz.client import Answer, ask_all
 from tests.fuzz.mutations import Request, mutated
-from tests.support.once import made_once
+from tests.support.saved import saved_by
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -93,14 +91,7 @@ KNOWN = {model: _known(model) for model in MODELS}
 
 @pytest.fixture(scope="module")
 def models() -> Path:
-    script = Path(__file__).with_name("make_models.py")
-    requirements = ROOT / "requirements" / "mlflow-3.txt"
-    digest = hashlib.sha256(script.read_bytes() + requirements.read_bytes()).hexdigest()[:12]
-    command = [SAVING_PYTHON, "-W", "ignore", script]
-    return made_once(
-        ROOT / ".cache" / "fuzz" / digest,
-        lambda draft: subprocess.run([*command, draft], check=True, capture_output=True) and None,
-    )
+    return saved_by(Path(__file__).with_name("make_models.py"))
 
 
 @pytest.fixture(scope="module", params=MODELS)

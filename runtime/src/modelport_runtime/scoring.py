@@ -128,9 +128,8 @@ class Scorer:
             except Exception as error:  # noqa: BLE001  a hole in our own reading must not take the worker down
                 answers.append(Answer(request.id, _unexpected(error), 0, None))
                 continue
-            if (
-                not prepared.rows and request.form.dialect == "azure"
-            ):  # the strict policy's word, whatever the model thinks
+            if not prepared.rows and request.form.dialect == "azure":
+                # The strict policy's word, whatever the model thinks of no rows.
                 answers.append(Answer(request.id, b"[]", 0, _refused(request, started)))
                 continue
             key = None
@@ -146,7 +145,7 @@ class Scorer:
         form = request.form
         if form.content != "json":
             read = self._from_csv if form.content == "csv" else self._from_columns
-            return _Prepared(request, read(request), self._checked(None), form.dialect != "mlflow", started)
+            return _Prepared(request, read(request), self._checked(None), False, started)
         if form.dialect == "v2":
             return self._prepare_infer(request, started)
         is_azure = form.dialect == "azure"
@@ -188,11 +187,12 @@ class Scorer:
         return self._fitting(decoding.read_csv(request.body, self._schema, request.form.policy), request, parsed=True)
 
     def _from_columns(self, request: Request) -> Any:
+        rows, columns = unpack(request.body)
         if isinstance(self._reader, BlockReader):
-            block = self._reader.read_table(*unpack(request.body))
+            block = self._reader.read_table(rows, columns)
             if block is not None:
                 return block
-        frame = column_blocks.to_frame(request.body, self._schema)
+        frame = column_blocks.to_frame(rows, columns, self._schema)
         if self._schema is not None and not self._from_type_hint:
             frame = cast_frame(frame, self._schema, request.form.policy, exact=True)
         return self._fitting(frame, request, parsed=True)

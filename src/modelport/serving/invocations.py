@@ -7,7 +7,16 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from modelport.serving.http import Request, error_body
-from modelport.serving.scoring_route import ScoringCall, ScoringRoute, head, log
+from modelport.serving.scoring_route import (
+    COMPRESSED,
+    WRONG_CHARSET,
+    ScoringCall,
+    ScoringRoute,
+    head,
+    log,
+    read_mime,
+    shown,
+)
 from modelport.serving.status import MLFLOW_STATUS
 from modelport.workers.pool import Stream
 from modelport_runtime.errors import InvalidInput
@@ -19,6 +28,8 @@ CONTENT_TYPES = {
     b"application/vnd.apache.parquet": "parquet",
     b"application/vnd.apache.arrow.stream": "arrow",
 }
+_READ = ("application/json", "text/csv", "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream")
+"""As they are named to a client that sent something else."""
 ANSWER_TYPES = {
     "json": b"application/json",
     "csv": b"text/csv; charset=utf-8",
@@ -84,13 +95,12 @@ class Invocations(ScoringRoute):
             self._score(request, plan, request.body)
 
     def _plan(self, content_type: bytes | None, accept: bytes | None, encoding: bytes | None) -> _Plan:
-        content = read_content_type(content_type)
+        content, problem = read_content_type(content_type)
         answer = read_accept(accept, self.model.streams)
-        if isinstance(content, bytes):
-            return _Plan("", answer, refusal=("UNSUPPORTED_MEDIA_TYPE", content.decode()))
+        if problem is not None:
+            return _Plan(content, answer, refusal=("UNSUPPORTED_MEDIA_TYPE", problem))
         if encoding not in (None, b"identity"):
-            message = "compressed bodies are not read; send the body as it is"
-            return _Plan(content, answer, refusal=("UNSUPPORTED_MEDIA_TYPE", message))
+            return _Plan(content, answer, refusal=("UNSUPPORTED_MEDIA_TYPE", COMPRESSED))
         if answer == "events" and not self.model.streams:
             message = (
                 "this model cannot stream: it has no predict_stream; ask without stream=true and text/event-stream"
@@ -186,21 +196,16 @@ class Invocations(ScoringRoute):
         request.end()
 
 
-def read_content_type(header: bytes | None) -> str | bytes:
-    """The carrier that a Content-Type names, or (as bytes) why there is none."""
-    supported = b"this server reads application/json, text/csv, application/vnd.apache.parquet and "
-    supported += b"application/vnd.apache.arrow.stream"
+def read_content_type(header: bytes | None) -> tuple[str, str | None]:
+    """The carrier that a Content-Type names, and why it is refused; None: it is not."""
+    supported = f"this server reads {', '.join(_READ[:-1])} and {_READ[-1]}"
     if header is None:
-        return b"the request has no Content-Type; " + supported
-    mime, *parameters = [part.strip().lower() for part in header.split(b";")]
+        return "", f"the request has no Content-Type; {supported}"
+    mime, is_utf8 = read_mime(header)
     carrier = CONTENT_TYPES.get(mime)
     if carrier is None:
-        return b"cannot read '%s'; %s" % (mime.decode("latin-1").encode("ascii", "replace")[:100], supported)
-    for parameter in parameters:
-        name, _, value = parameter.partition(b"=")
-        if name.strip() == b"charset" and value.strip().strip(b'"') not in (b"utf-8", b"utf8"):
-            return b"the charset must be utf-8"
-    return carrier
+        return "", f"cannot read '{shown(mime)}'; {supported}"
+    return carrier, None if is_utf8 else WRONG_CHARSET
 
 
 def read_accept(header: bytes | None, streams: bool) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from modelport.serving.http import Request
-from modelport.serving.scoring_route import ScoringCall, ScoringRoute, head
+from modelport.serving.scoring_route import COMPRESSED, WRONG_CHARSET, ScoringCall, ScoringRoute, head, read_mime, shown
 
 INFER_STATUS = {
     "BAD_REQUEST": 400,
@@ -63,7 +63,7 @@ class OpenInference(ScoringRoute):
         headers = request.headers
         problem = read_content_type(headers.get(b"content-type"))
         if problem is None and headers.get(b"content-encoding", b"identity") != b"identity":
-            problem = "compressed bodies are not read; send the body as it is"
+            problem = COMPRESSED
         if problem is not None:
             self.refuse(request, "UNSUPPORTED_MEDIA_TYPE", problem)
             return
@@ -148,12 +148,7 @@ def read_content_type(header: bytes | None) -> str | None:
     """Why a body of this type is not read; None: it is. Clients of the protocol often send no type at all."""
     if header is None:
         return None
-    mime, *parameters = [part.strip().lower() for part in header.split(b";")]
+    mime, is_utf8 = read_mime(header)
     if mime not in CONTENT_TYPES:
-        found = mime.decode("latin-1").encode("ascii", "replace")[:100].decode()
-        return f"cannot read '{found}'; this path reads application/json and application/octet-stream"
-    for parameter in parameters:
-        name, _, value = parameter.partition(b"=")
-        if name.strip() == b"charset" and value.strip().strip(b'"') not in (b"utf-8", b"utf8"):
-            return "the charset must be utf-8"
-    return None
+        return f"cannot read '{shown(mime)}'; this path reads application/json and application/octet-stream"
+    return None if is_utf8 else WRONG_CHARSET

@@ -13,7 +13,7 @@ import orjson
 
 import modelport_runtime
 from modelport.serving.http import Request
-from modelport.serving.scoring_route import ScoringCall, ScoringRoute, head, log
+from modelport.serving.scoring_route import COMPRESSED, ScoringCall, ScoringRoute, head, log, read_mime
 
 AZURE_STATUS = {
     "BAD_REQUEST": 400,
@@ -64,8 +64,7 @@ class Score(ScoringRoute):
         elif not _is_json(request.headers.get(b"content-type", b"")):
             self.refuse(request, "UNSUPPORTED_MEDIA_TYPE", "Expects Content-Type to be application/json")
         elif request.headers.get(b"content-encoding", b"identity") != b"identity":
-            message = "compressed bodies are not read; send the body as it is"
-            self.refuse(request, "UNSUPPORTED_MEDIA_TYPE", message)
+            self.refuse(request, "UNSUPPORTED_MEDIA_TYPE", COMPRESSED)
         else:
             self.submit(ScoringCall(_HEAD, request.body, request, self.answer))
 
@@ -151,5 +150,5 @@ def _is_document(text: str) -> bool:
 
 def _is_json(content_type: bytes) -> bool:
     """``application/json`` or any ``application/...+json``, whatever its parameters."""
-    mime = content_type.partition(b";")[0].strip().lower()
+    mime, _ = read_mime(content_type)
     return mime == b"application/json" or (mime.startswith(b"application/") and mime.endswith(b"+json"))

@@ -15,6 +15,9 @@ from modelport.workers.pool import Call, Overloaded, Pool
 
 log = logging.getLogger("modelport.routes")
 
+COMPRESSED = "compressed bodies are not read; send the body as it is"
+WRONG_CHARSET = "the charset must be utf-8"
+
 
 class ScoringCall(Call):
     """A call to the pool, with the request it answers and what the route has to remember of it."""
@@ -144,6 +147,21 @@ class ScoringRoute:
             return b""
         times = ", ".join(f"{name};dur={value / 1000:g}" for name, value in zip(PHASES, phases, strict=True))
         return b"server-timing: %s\r\n" % times.encode()
+
+
+def read_mime(header: bytes) -> tuple[bytes, bool]:
+    """The mime type of a Content-Type, in lower case, and whether its charset is UTF-8; other parameters do not matter."""
+    mime, *parameters = [part.strip().lower() for part in header.split(b";")]
+    for parameter in parameters:
+        name, _, value = parameter.partition(b"=")
+        if name.strip() == b"charset" and value.strip().strip(b'"') not in (b"utf-8", b"utf8"):
+            return mime, False
+    return mime, True
+
+
+def shown(mime: bytes) -> str:
+    """A mime type as it may stand in a message."""
+    return mime.decode("latin-1").encode("ascii", "replace")[:100].decode()
 
 
 def head(content: str, dialect: str, policy: str, answer: str = "json", json_size: int | None = None) -> bytes:

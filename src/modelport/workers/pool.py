@@ -146,7 +146,8 @@ class Link(asyncio.Protocol):
                 continue
             if kind == wire.STREAM:
                 if message.id in self.calls:
-                    self._answers()
+                    if not self._answered:
+                        self._answers()
                     self._pool.piece(self.calls[message.id], message.body)
                 continue
             call = self.calls.pop(message.id, None)
@@ -167,9 +168,8 @@ class Link(asyncio.Protocol):
             self._plan_flush()
 
     def _answers(self) -> None:
-        if not self._answered:
-            self._answered = True
-            self._pool.on_answer(self.address.id)
+        self._answered = True
+        self._pool.on_answer(self.address.id)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None

@@ -62,7 +62,7 @@ def columns_of(table: pa.Table, carrier: str = "stream", limit: int = LIMIT) -> 
 
 def frame_of(table: pa.Table, carrier: str = "stream") -> Any:
     content, write = CARRIERS[carrier]
-    return to_frame(decode(content, write(table), LIMIT), None)
+    return to_frame(*unpack(decode(content, write(table), LIMIT)), None)
 
 
 # -- reading

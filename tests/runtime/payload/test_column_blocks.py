@@ -37,7 +37,7 @@ def documents(name: Any, *values: Any) -> Column:
 
 
 def frame_of(*columns: Column, rows: int = 2, schema: Any = None) -> Any:
-    return to_frame(pack(columns, rows), schema)
+    return to_frame(*unpack(pack(columns, rows)), schema)
 
 
 def schema_of(**types: str) -> Schema:
@@ -399,4 +399,4 @@ frames = st.integers(0, 4).flatmap(
 @given(frames)
 def test_a_frame_that_goes_out_comes_in_the_same(columns: dict[str, Any]) -> None:
     frame = pd.DataFrame(columns)
-    pd.testing.assert_frame_equal(to_frame(from_prediction(frame), None), frame)
+    pd.testing.assert_frame_equal(to_frame(*unpack(from_prediction(frame)), None), frame)

@@ -6,7 +6,7 @@ import struct
 import sys
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
-from modelport_runtime.columns import MOMENTS, Column, cells, of_cells, pack, texts, unpack
+from modelport_runtime.columns import MOMENTS, Column, cells, of_cells, pack, texts
 from modelport_runtime.errors import InvalidInput, ModelFailed
 from modelport_runtime.libraries import loaded
 from modelport_runtime.payload import jsonio, plain
@@ -24,17 +24,16 @@ _ALONE = "predictions"
 # -- a request's columns
 
 
-def to_frame(body: bytes, schema: Optional[Schema]) -> Any:
-    """A table's bytes as the DataFrame that the other carriers make of the same data; its own arrays, free to be changed.
+def to_frame(rows: int, columns: Sequence[Column], schema: Optional[Schema]) -> Any:
+    """An unpacked table as the DataFrame that the other carriers make of the same data; its own arrays, free to be changed.
 
     Gaps: None in truth values, bytes and nested values, NaN in numbers (integers become doubles), what pandas takes for
     missing text. Moments have nanoseconds, or the unit they came in where that cannot hold them. A value with a shape is a
     (nested) list. Column names that only differ from the signature's in being text or integers become those.
-    Raises InvalidInput for a damaged table, text that is no UTF-8, and declared moments out of pandas' range.
+    Raises InvalidInput for text that is no UTF-8, and declared moments out of pandas' range.
     """
     import pandas as pd
 
-    rows, columns = unpack(body)
     labels = _labels(columns, schema)
     if not columns:
         return pd.DataFrame(index=pd.RangeIndex(rows))
