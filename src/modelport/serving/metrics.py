@@ -24,6 +24,7 @@ class Histogram:
         self.start = start
         self.bounds = bounds
         self.size = len(bounds) + 2
+        self.sum = start + self.size - 1
 
     def buckets(self, slots: list[float]) -> tuple[list[tuple[str, float]], float]:
         """Cumulative buckets and the sum, as prometheus_client wants them."""
@@ -31,7 +32,7 @@ class Histogram:
         for position, bound in enumerate((*self.bounds, float("inf"))):
             total += slots[self.start + position]
             result.append(("+Inf" if bound == float("inf") else str(float(bound)), total))
-        return result, slots[self.start + self.size - 1]
+        return result, slots[self.sum]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,9 @@ _WIDTH = OPEN + 1
 
 ROUTE_INDEX = {route: index * len(STATUSES) for index, route in enumerate(ROUTES)}
 STATUS_INDEX = {status: index for index, status in enumerate(STATUSES)}
+_OTHER_STATUS = STATUS_INDEX[500]
+_DURATION, _DURATION_SUM = DURATION.start, DURATION.sum
+_PHASES = tuple((histogram.start, histogram.sum) for histogram in PHASE_HISTOGRAMS)
 
 
 def shared_memory(processes: int) -> int:
@@ -77,27 +81,27 @@ class Metrics:
 
     def count(self, route: str, status: int) -> None:
         """A request of which nothing more is known than its answer."""
-        self._slots[ROUTE_INDEX[route] + STATUS_INDEX.get(status, STATUS_INDEX[500])] += 1
+        self._slots[ROUTE_INDEX[route] + STATUS_INDEX.get(status, _OTHER_STATUS)] += 1
 
     def observe(
         self, route: str, status: int, seconds: float, phases: list[int] | None, joined: list[int] | None
     ) -> None:
         """One request for predictions: its time, its phases (microseconds), and the predict call it stands for."""
         slots = self._slots
-        slots[ROUTE_INDEX[route] + STATUS_INDEX.get(status, STATUS_INDEX[500])] += 1
-        slots[DURATION.start + bisect_left(SECONDS, seconds)] += 1
-        slots[DURATION.start + DURATION.size - 1] += seconds
+        slots[ROUTE_INDEX[route] + STATUS_INDEX.get(status, _OTHER_STATUS)] += 1
+        slots[_DURATION + bisect_left(SECONDS, seconds)] += 1
+        slots[_DURATION_SUM] += seconds
         if phases is not None:
-            for histogram, microseconds in zip(PHASE_HISTOGRAMS, phases, strict=True):
+            for (start, total), microseconds in zip(_PHASES, phases):  # noqa: B905  strict costs time
                 value = microseconds * 1e-6
-                slots[histogram.start + bisect_left(SECONDS, value)] += 1
-                slots[histogram.start + histogram.size - 1] += value
+                slots[start + bisect_left(SECONDS, value)] += 1
+                slots[total] += value
         if joined is not None:
             requests, rows = joined
             slots[JOINED_REQUESTS.start + bisect_left(COUNTS, requests)] += 1
-            slots[JOINED_REQUESTS.start + JOINED_REQUESTS.size - 1] += requests
+            slots[JOINED_REQUESTS.sum] += requests
             slots[JOINED_ROWS.start + bisect_left(COUNTS, rows)] += 1
-            slots[JOINED_ROWS.start + JOINED_ROWS.size - 1] += rows
+            slots[JOINED_ROWS.sum] += rows
 
     def publish_depth(self) -> None:
         """Write the gauges of this process, so that whichever process is asked can show them."""
