@@ -11,7 +11,7 @@ from typing import Any
 
 from modelport.errors import CannotStart
 from modelport.model import location, mlmodel
-from modelport.settings import DEFAULT_HOST, DEFAULT_PORT, ServeSettings
+from modelport.settings import DEFAULT_HOST, DEFAULT_MODEL_NAME, DEFAULT_PORT, ModelSource, ServeSettings
 from modelport_runtime import pyfunc
 from modelport_runtime.mlflow_names.model_config import read_yaml
 
@@ -56,10 +56,15 @@ class PyFuncModel(pyfunc.PyFuncModel):
         overrides = self._overrides
         if isinstance(overrides, str):
             overrides = read_yaml(overrides)
-        settings = ServeSettings(
-            model_uri=self._uri, host=host or DEFAULT_HOST, port=port or DEFAULT_PORT, workers=workers or 1
+        serve(
+            ServeSettings(
+                models=(ModelSource(DEFAULT_MODEL_NAME, self._uri),),
+                host=host or DEFAULT_HOST,
+                port=port or DEFAULT_PORT,
+                workers=workers or 1,
+                model_config=overrides,
+            )
         )
-        serve(settings, overrides)
 
 
 def load_model(

@@ -1,13 +1,11 @@
-"""Composition root of `modelport serve`: reads the model, starts workers and scoring processes, ends them in order."""
+"""Composition root of `modelport serve`: reads the models, starts workers and scoring processes, ends them in order."""
 
 import asyncio
-import json
+import itertools
 import logging
-import os
 import shutil
 import signal
 import socket
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,59 +13,50 @@ from typing import Any
 
 import uvloop
 
-from modelport.errors import CannotStart
-from modelport.model import location, mlmodel
+from modelport.errors import CannotStart, ModelportError
+from modelport.model import location
+from modelport.scoring_processes import ScoringProcesses, scoring_processes
 from modelport.serving.http import refuse_new_connections
-from modelport.serving.metrics import shared_memory
-from modelport.serving.process import Scoring, ScoringSettings, child_message, table_message, tls_context
-from modelport.settings import ServeSettings
-from modelport.workers import bundle
-from modelport.workers.process import WorkerAddress, WorkerSet, WorkerSpec
+from modelport.serving.process import ScoringSettings
+from modelport.serving.routing_table import Row
+from modelport.settings import ModelSource, ServeSettings
+from modelport.workers.process import WorkerAddress, WorkerSet
+from modelport.workers.spec import WorkerSpec, worker_spec
 
 log = logging.getLogger("modelport")
 
 BACKLOG = 4096
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-def serve(settings: ServeSettings, model_config: dict[str, Any] | None = None) -> None:
-    """Serve one model until SIGTERM or SIGINT; every request of which a byte was received gets its answer.
+def serve(settings: ServeSettings) -> None:
+    """Serve models until SIGTERM or SIGINT; every request of which a byte was received gets its answer.
+
+    SIGHUP loads models anew whose files have changed.
 
     Raises:
-        ModelportError: the model cannot be read or loaded, or the address cannot be had.
+        ModelportError: a model cannot be read or loaded, or the address cannot be had.
     """
     began = time.monotonic()
-    spec = _worker_spec(settings, model_config)
+    specs = [(source, _spec(settings, source)) for source in settings.models]
     listener = _open(settings.host, settings.port)
     run_folder = Path(tempfile.mkdtemp(prefix="modelport-"))  # 0700, and short: socket paths end at 108 bytes
     try:
-        uvloop.run(_serve(settings, spec, listener, run_folder, began))
+        uvloop.run(_Server(settings, listener, run_folder, began).run(specs))
     finally:
         listener.close()
         shutil.rmtree(run_folder, ignore_errors=True)
 
 
-def _worker_spec(settings: ServeSettings, model_config: dict[str, Any] | None) -> WorkerSpec:
-    folder = location.resolve(settings.model_uri)
-    python = settings.python or sys.executable
-    if shutil.which(python) is None:
-        raise CannotStart(f"'{python}' is no Python interpreter", hint="--python names the interpreter of the model.")
-    environment = dict(os.environ)
-    environment["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"  # type-hinted models then read base64 and ISO dates
-    share = max(1, len(os.sched_getaffinity(0)) // settings.workers)
-    for name in THREAD_VARIABLES:
-        environment.setdefault(name, str(share))
-    return WorkerSpec(
-        python=python,
-        bundle=bundle.lay_out(settings.home / "runtime", python),
-        name=settings.model_name,
-        model_path=folder,
-        mlmodel=mlmodel.read(folder),
-        model_config=model_config,
+def _spec(settings: ServeSettings, source: ModelSource) -> WorkerSpec:
+    return worker_spec(
+        source.uri,
+        settings.python,
+        settings.home,
+        workers=settings.workers * len(settings.models),
+        name=source.name,
+        model_config=settings.model_config,
         threads=settings.threads,
         max_body=settings.max_body,
-        environment=environment,
-        sys_path=[entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry],
     )
 
 
@@ -81,61 +70,167 @@ def _open(host: str, port: int) -> socket.socket:
         ) from None
 
 
-async def _serve(
-    settings: ServeSettings, spec: WorkerSpec, listener: socket.socket, run_folder: Path, began: float
-) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
-    doors: _OneProcess | _SeveralProcesses
-    if settings.processes == 1:
-        doors = _OneProcess(_scoring_settings(settings, spec), listener)
-    else:
-        doors = _SeveralProcesses(_scoring_settings(settings, spec), settings.processes, listener)
-    workers = WorkerSet(spec, settings.workers, run_folder, doors.publish, settings.timeout)
-    log.info("loading %s with %s", settings.model_uri, spec.python)
-    doors.workers = workers
-    try:
-        facts = await _unless(stopping, workers.start())
-        if facts is None:
-            return
-        if await _unless(stopping, doors.open()):
-            address = f"{'https' if settings.ssl_certfile else 'http'}://{settings.host}:{listener.getsockname()[1]}"
+class _Model:
+    """One model of the server: its workers, and what the scoring processes are told of them."""
+
+    def __init__(self, source: ModelSource, spec: WorkerSpec, server: "_Server") -> None:
+        self.source = source
+        self._files = location.fingerprint(spec.model_path)
+        self._server = server
+        settings = server.settings
+        self.workers = WorkerSet(
+            spec,
+            settings.workers,
+            server.run_folder,
+            self._publish,
+            settings.timeout,
+            settings.memory_limit,
+            server.worker_ids,
+        )
+
+    def _publish(self, workers: list[WorkerAddress]) -> None:
+        spec, source = self.workers.spec, self.source
+        row = Row(source.name, source.prefix, str(spec.model_path), spec.mlmodel, workers, self.workers.restarts)
+        self._server.processes.publish(row)
+
+    async def reload(self) -> dict[str, Any]:
+        """Load the model anew if its files have changed; a model that cannot be loaded changes nothing."""
+        told: dict[str, Any] = {"name": self.source.name}
+        began = time.monotonic()
+        try:
+            files = await asyncio.to_thread(self._present_files)
+            if files == self._files:
+                return {**told, "state": "unchanged"}
+            log.info("loading %s anew", self.source.uri)
+            await self.workers.reload(await asyncio.to_thread(_spec, self._server.settings, self.source))
+        except ModelportError as error:
+            log.error("%s cannot be loaded anew and is served as before: %s", self.source.uri, error)
+            return {**told, "state": "failed", "error_code": error.code, "message": error.message}
+        self._files = files
+        seconds = round(time.monotonic() - began, 3)
+        log.info("serving %s anew after %.1f s", self.source.uri, seconds)
+        return {**told, "state": "reloaded", "seconds": seconds}
+
+    def _present_files(self) -> str:
+        return location.fingerprint(location.resolve(self.source.uri))
+
+
+class _Server:
+    """One run of `modelport serve`."""
+
+    processes: ScoringProcesses
+
+    def __init__(self, settings: ServeSettings, listener: socket.socket, run_folder: Path, began: float) -> None:
+        self.settings = settings
+        self.run_folder = run_folder
+        self.worker_ids = itertools.count(1)
+        self._listener = listener
+        self._began = began
+        self._models: list[_Model] = []
+        self._reloading: asyncio.Lock
+        self._stopping: asyncio.Event
+
+    async def run(self, specs: list[tuple[ModelSource, WorkerSpec]]) -> None:
+        self._stopping, self._reloading = asyncio.Event(), asyncio.Lock()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stopping.set)
+        self.processes = scoring_processes(
+            _scoring_settings(self.settings), self.settings.processes, self._listener, self
+        )
+        self._models = [_Model(source, spec, self) for source, spec in specs]
+        for model in self._models:
+            log.info("loading %s with %s", model.source.uri, model.workers.spec.python)
+        reloads: set[asyncio.Task[Any]] = set()
+        loop.add_signal_handler(signal.SIGHUP, lambda: _keep(asyncio.ensure_future(self.reload()), reloads))
+        try:
+            async with self._reloading:
+                facts = await self._unless_stopped(self._load())
+                if facts is None:
+                    return
+                is_open = await self._unless_stopped(self._open(facts))
+            if is_open:
+                await self._stopping.wait()
+            log.info("stopping: answering what was asked")
+            refuse_new_connections(self._listener)
+            await self.processes.drain()
+        finally:
+            for task in reloads:
+                task.cancel()
+            await asyncio.gather(*reloads, return_exceptions=True)
+            await asyncio.gather(*(model.workers.stop() for model in self._models))
+
+    async def _load(self) -> list[dict[str, Any]]:
+        """The facts of each model's first worker, when all workers are ready."""
+        starts = [asyncio.ensure_future(model.workers.start()) for model in self._models]
+        try:
+            return await asyncio.gather(*starts)
+        except BaseException:
+            for start in starts:
+                start.cancel()
+            await asyncio.gather(*starts, return_exceptions=True)
+            raise
+
+    async def _open(self, facts: list[dict[str, Any]]) -> bool:
+        """Returns when requests are answered."""
+        await self.processes.open()
+        settings = self.settings
+        address = f"{'https' if settings.ssl_certfile else 'http'}://{settings.host}:{self._listener.getsockname()[1]}"
+        for model, fact in zip(self._models, facts, strict=True):
             log.info(
-                "serving %s at %s: ready after %.1f s (%d x Python %s; model loaded in %.1f s)",
-                settings.model_uri,
+                "serving %s at %s%s: ready after %.1f s (%d x Python %s; model loaded in %.1f s)",
+                model.source.uri,
                 address,
-                time.monotonic() - began,
+                model.source.prefix,
+                time.monotonic() - self._began,
                 settings.workers,
-                facts["python"],
-                facts["load_seconds"],
+                fact["python"],
+                fact["load_seconds"],
             )
-            if facts["warm_up_note"]:
-                log.info("no warm-up: %s", facts["warm_up_note"])
-            await stopping.wait()
-        log.info("stopping: answering what was asked")
-        refuse_new_connections(listener)
-        await doors.drain()
-    finally:
-        await workers.stop()
+            if fact["warm_up_note"]:
+                log.info("no warm-up: %s", fact["warm_up_note"])
+        return True
+
+    async def _unless_stopped(self, work: Any) -> Any:
+        """The result of ``work``, or None when we are told to stop first."""
+        task = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if task.done():
+            return task.result()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return None
+
+    # -- what scoring processes say ------------------------------------------------------------------------------------
+
+    def answered(self, worker_id: int) -> None:
+        """This worker gave its first answer."""
+        for model in self._models:
+            model.workers.answered(worker_id)
+
+    def overrun(self, worker_id: int) -> None:
+        """A request ran past its deadline in this worker."""
+        for model in self._models:
+            model.workers.overrun(worker_id)
+
+    async def reload(self) -> list[dict[str, Any]]:
+        """Load anew the models whose files have changed, one after the other; what became of each."""
+        async with self._reloading:
+            return [await model.reload() for model in self._models]
 
 
-async def _unless(stopping: asyncio.Event, work: Any) -> Any:
-    """The result of ``work``, or None when we are told to stop first."""
-    task = asyncio.ensure_future(work)
-    stop = asyncio.ensure_future(stopping.wait())
-    await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
-    if task.done():
-        return task.result()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    return None
+def _keep(task: asyncio.Task[Any], among: set[asyncio.Task[Any]]) -> None:
+    """A task is only kept alive by who holds it."""
+    among.add(task)
+    task.add_done_callback(among.discard)
 
 
-def _scoring_settings(settings: ServeSettings, spec: WorkerSpec) -> ScoringSettings:
+def _scoring_settings(settings: ServeSettings) -> ScoringSettings:
     return ScoringSettings(
+        models=[source.name for source in settings.models],
+        named=any(source.prefix for source in settings.models),
         timeout=settings.timeout,
         max_queue=settings.max_queue,
         max_body=settings.max_body,
@@ -147,129 +242,4 @@ def _scoring_settings(settings: ServeSettings, spec: WorkerSpec) -> ScoringSetti
         ssl_certfile=settings.ssl_certfile,
         ssl_keyfile=settings.ssl_keyfile,
         server_timing=settings.server_timing,
-        model_name=spec.name,
-        model_folder=str(spec.model_path),
-        mlmodel=spec.mlmodel,
     )
-
-
-class _OneProcess:
-    """The scoring process is this process."""
-
-    workers: WorkerSet
-
-    def __init__(self, settings: ScoringSettings, listener: socket.socket) -> None:
-        self._listener = listener
-        self._scoring = Scoring(
-            settings,
-            shared_memory(1),
-            0,
-            1,
-            on_answer=lambda id: self.workers.answered(id),
-            on_overrun=lambda id: self.workers.overrun(id),
-        )
-        self._updates: asyncio.Task[None] | None = None
-
-    def publish(self, addresses: list[WorkerAddress]) -> None:
-        self._updates = asyncio.ensure_future(self._update(self._updates, addresses))
-
-    async def _update(self, earlier: asyncio.Task[None] | None, addresses: list[WorkerAddress]) -> None:
-        if earlier is not None:
-            await asyncio.wait({earlier})  # whatever became of it
-        await self._scoring.update(addresses, self.workers.restarts)
-
-    async def open(self) -> bool:
-        if self._updates is not None:
-            await self._updates
-        await self._scoring.listen(self._listener)
-        return True
-
-    async def drain(self) -> None:
-        await self._scoring.drain()
-
-
-class _SeveralProcesses:
-    """Scoring processes are children that share the listening socket; one that dies is started again."""
-
-    workers: WorkerSet
-
-    def __init__(self, settings: ScoringSettings, count: int, listener: socket.socket) -> None:
-        self._settings = settings
-        self._listener = listener
-        self._count = count
-        self._metrics = shared_memory(self._count)
-        self._writers: dict[int, asyncio.StreamWriter] = {}
-        self._table = table_message([], 0)
-        self._draining = False
-        self._children: list[asyncio.Task[None]] = []
-
-    def publish(self, addresses: list[WorkerAddress]) -> None:
-        self._table = table_message(addresses, self.workers.restarts)
-        for writer in self._writers.values():
-            writer.write(self._table)
-
-    async def open(self) -> bool:
-        tls_context(self._settings)  # a certificate that cannot be used is told here, not by children that die of it
-        ready = [asyncio.Event() for _ in range(self._count)]
-        self._children = [asyncio.ensure_future(self._keep(row, event)) for row, event in enumerate(ready)]
-        await asyncio.gather(*(event.wait() for event in ready))
-        return True
-
-    async def drain(self) -> None:
-        self._draining = True
-        for writer in self._writers.values():
-            writer.write(b'{"drain": true}\n')
-        self._listener.close()
-        await asyncio.gather(*self._children)
-
-    async def _keep(self, row: int, ready: asyncio.Event) -> None:
-        pause = 0.1
-        while not self._draining:
-            began = time.monotonic()
-            try:
-                await self._run_child(row, ready)
-            except OSError as error:
-                log.error("scoring process %d cannot be started: %s", row, error)
-            if self._draining:
-                return
-            log.warning("scoring process %d ended: it is started again", row)
-            pause = 0.1 if time.monotonic() - began > 10 else min(pause * 2, 10.0)
-            await asyncio.sleep(pause)
-
-    async def _run_child(self, row: int, ready: asyncio.Event) -> None:
-        ours, theirs = socket.socketpair()
-        descriptors = [theirs.fileno(), self._listener.fileno(), self._metrics]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "modelport.serving.process",
-            *(str(descriptor) for descriptor in descriptors),
-            pass_fds=descriptors,
-            stdin=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        theirs.close()
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
-        writer.write(child_message(self._settings, row, self._count) + self._table)
-        self._writers[row] = writer
-        if self._draining:  # it was being started when the others were told
-            writer.write(b'{"drain": true}\n')
-        try:
-            while line := await reader.readline():
-                message = json.loads(line)
-                if "answered" in message:
-                    self.workers.answered(message["answered"])
-                elif "overrun" in message:
-                    self.workers.overrun(message["overrun"])
-                else:
-                    ready.set()
-        except ConnectionError:
-            pass
-        finally:
-            del self._writers[row]
-            writer.close()
-            try:
-                await asyncio.wait_for(process.wait(), 5)
-            except TimeoutError:
-                process.kill()
-                await process.wait()

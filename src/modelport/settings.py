@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
@@ -18,10 +19,25 @@ def modelport_home() -> Path:
 
 
 @dataclass(frozen=True)
+class ModelSource:
+    """A model to be served: its name, where it lies, and what its paths begin with (the empty text: the root)."""
+
+    name: str
+    uri: str
+    prefix: str = ""
+
+    @classmethod
+    def named(cls, name: str, uri: str) -> "ModelSource":
+        """One of several models, at ``/models/NAME``."""
+        return cls(name, uri, f"/models/{name}")
+
+
+@dataclass(frozen=True)
 class ServeSettings:
     """One ``modelport serve``. Sizes in bytes, times in seconds."""
 
-    model_uri: str
+    models: tuple[ModelSource, ...]
+    """One at the root, or any number of named ones."""
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     python: str | None = None
@@ -40,5 +56,8 @@ class ServeSettings:
     access_log: str = "text"
     tracebacks: bool = False
     server_timing: bool = False
-    model_name: str = DEFAULT_MODEL_NAME
+    model_config: dict[str, Any] | None = None
+    """Overrides of the configuration saved with the models."""
+    memory_limit: int | None = None
+    """Resident memory beyond which a worker is replaced."""
     home: Path = field(default_factory=modelport_home)

@@ -55,6 +55,24 @@ class Broken(mlflow.pyfunc.PythonModel):
         return model_input
 
 
+class Hoarder(mlflow.pyfunc.PythonModel):
+    """Keeps as many more mebibytes of memory as it is told."""
+
+    def load_context(self, context):
+        self.kept = []
+
+    def predict(self, context, model_input, params=None):
+        self.kept.append(b"x" * (int(model_input["mebibytes"].iloc[0]) << 20))
+        return [len(self.kept)]
+
+
+class Greeter(mlflow.pyfunc.PythonModel):
+    """Greets as it is configured."""
+
+    def predict(self, context, model_input, params=None):
+        return [f"{context.model_config['greeting']}, {name}" for name in model_input["name"]]
+
+
 def main(folder: Path) -> None:
     wine = load_wine(as_frame=True)
     classifier = LogisticRegression(max_iter=5000).fit(wine.data, wine.target)
@@ -81,6 +99,12 @@ def main(folder: Path) -> None:
     )
     seconds = ModelSignature(Schema([ColSpec("double", "seconds")]), Schema([ColSpec("double")]))
     mlflow.pyfunc.save_model(folder / "sleeper", python_model=Sleeper(), signature=seconds)
+    mebibytes = ModelSignature(inputs=Schema([ColSpec("long", "mebibytes")]))
+    mlflow.pyfunc.save_model(folder / "hoarder", python_model=Hoarder(), signature=mebibytes)
+    name = ModelSignature(inputs=Schema([ColSpec("string", "name")]))
+    mlflow.pyfunc.save_model(
+        folder / "greeter", python_model=Greeter(), signature=name, model_config={"greeting": "Hello"}
+    )
     mlflow.pyfunc.save_model(folder / "broken", python_model=Broken(), signature=seconds)
 
 

@@ -60,10 +60,10 @@ class Server:
         return status, body
 
     def metric(self, name: str) -> float:
-        """The value of one sample, as `/metrics` shows it."""
+        """The sum of a metric's samples, as `/metrics` shows them."""
         _, text, _ = self.ask("/metrics")
-        lines = [line for line in text.decode().splitlines() if line.startswith(name + " ")]
-        return float(lines[0].rsplit(" ", 1)[1]) if lines else 0.0
+        lines = [line for line in text.decode().splitlines() if line.startswith((name + " ", name + "{"))]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
     def workers(self) -> list[int]:
         """Process ids of the workers: children of ours that run the laid-out runtime."""
@@ -83,12 +83,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def command(model: Path, port: int, *options: str) -> list[str]:
-    return [str(MODELPORT), "serve", "-m", str(model), "-p", str(port), "--python", str(MODEL_PYTHON), *options]
+def command(model: Path | dict[str, Path], port: int, *options: str) -> list[str]:
+    models = [f"{name}={path}" for name, path in model.items()] if isinstance(model, dict) else [str(model)]
+    named = [argument for uri in models for argument in ("-m", uri)]
+    return [str(MODELPORT), "serve", *named, "-p", str(port), "--python", str(MODEL_PYTHON), *options]
 
 
 @contextlib.contextmanager
-def running(model: Path, folder: Path, *options: str, scheme: str = "http") -> Iterator[Server]:
+def running(model: Path | dict[str, Path], folder: Path, *options: str, scheme: str = "http") -> Iterator[Server]:
     """A server that answered its first `/ping`; stopped at the end."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,13 +130,13 @@ class Load:
     An attempt to connect that is refused ends that client when ``may_end`` is set: the server said it is going.
     """
 
-    def __init__(self, port: int, document: Any, concurrency: int) -> None:
+    def __init__(self, port: int, document: Any, concurrency: int, headers: str = "") -> None:
         body = json.dumps(document).encode()
         self._port = port
         self._concurrency = concurrency
         self._request = (
-            b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
-            % (len(body), body)
+            b"POST /invocations HTTP/1.1\r\nhost: x\r\n%scontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
+            % (headers.encode(), len(body), body)
         )
         self.results: Counter[str] = Counter()
         self.may_end = False

@@ -15,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("serve", epilog=serve.EPILOG)(serve.serve)
+app.command("serve", epilog=serve.EPILOG, context_settings=serve.CONTEXT)(serve.serve)
 
 
 def _show_version(wanted: bool) -> None:

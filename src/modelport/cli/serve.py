@@ -1,16 +1,43 @@
 """`modelport serve`: flags as `mlflow models serve` spells them, and a few of our own."""
 
-from typing import Annotated
+import re
+from typing import TYPE_CHECKING, Annotated, Any
 
+import click
 import typer
 
+from modelport.cli.config_file import read_into
 from modelport.settings import DEFAULT_HOST, DEFAULT_MODEL_NAME, DEFAULT_PORT, DEFAULT_TIMEOUT, MIB
 
-EPILOG = "Example: modelport serve -m ./model -p 5000 --python ./model-env/bin/python"
+if TYPE_CHECKING:
+    from modelport.settings import ModelSource
+
+EPILOG = (
+    "Examples: modelport serve -m ./model -p 5000 --python ./model-env/bin/python; "
+    "modelport serve -m churn=./churn -m price=./price. "
+    "Every flag can be given as a variable (MODELPORT_MAX_QUEUE for --max-queue) and in the file of --config."
+)
+CONTEXT = {"auto_envvar_prefix": "MODELPORT"}
+_NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63})=(.+)", re.DOTALL)
+
+
+class _ModelUri(click.ParamType):
+    """In a variable, several are separated by commas."""
+
+    name = "[NAME=]PATH"
+    envvar_list_splitter = ","
 
 
 def serve(
-    model_uri: Annotated[str, typer.Option("-m", "--model-uri", help="Model directory: a path or a file: URI.")],
+    model_uri: Annotated[
+        list[Any],
+        typer.Option(
+            "-m",
+            "--model-uri",
+            click_type=_ModelUri(),
+            help="Model directory: a path or a file: URI. NAME=PATH, any number of times: served at /models/NAME/….",
+        ),
+    ],
     port: Annotated[int, typer.Option("-p", "--port", envvar="MLFLOW_PORT", min=0, max=65535)] = DEFAULT_PORT,
     host: Annotated[str, typer.Option("-h", "--host", envvar="MLFLOW_HOST")] = DEFAULT_HOST,
     timeout: Annotated[
@@ -61,8 +88,21 @@ def serve(
     model_name: Annotated[
         str, typer.Option(help="The model's name in the paths of the Open Inference Protocol (/v2).")
     ] = DEFAULT_MODEL_NAME,
+    model_config: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SERVING_MODEL_CONFIG", metavar="JSON", help="Overrides of the configuration saved with the model."
+        ),
+    ] = None,
+    memory_limit: Annotated[
+        int | None, typer.Option(min=1, metavar="MIB", help="A worker that grows beyond it is replaced in good order.")
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(callback=read_into, is_eager=True, metavar="FILE", help="YAML with any of these flags as keys."),
+    ] = None,
 ) -> None:
-    """Serve a model over HTTP, as `mlflow models serve` does."""
+    """Serve models over HTTP, as `mlflow models serve` does."""
     from modelport.cli.output import set_up_log
     from modelport.server import log
     from modelport.server import serve as run
@@ -84,7 +124,7 @@ def serve(
         log.warning("ANYONE who reaches %s can use this model: give --api-key, and --ssl-certfile for encryption", host)
     run(
         ServeSettings(
-            model_uri=model_uri,
+            models=read_models([str(uri) for uri in model_uri], model_name),
             host=host,
             port=port,
             python=python,
@@ -101,6 +141,41 @@ def serve(
             access_log=access_log,
             tracebacks=tracebacks,
             server_timing=server_timing,
-            model_name=model_name,
+            model_config=_read_model_config(model_config),
+            memory_limit=None if memory_limit is None else memory_limit * MIB,
         )
     )
+
+
+def read_models(uris: list[str], model_name: str) -> "tuple[ModelSource, ...]":
+    """What ``-m`` names: one model at the root, or models with names of their own."""
+    from pathlib import Path
+
+    from modelport.settings import ModelSource
+
+    found = [None if Path(uri).exists() else _NAMED.fullmatch(uri) for uri in uris]
+    if found == [None]:
+        return (ModelSource(model_name, uris[0]),)
+    named = [match.groups() for match in found if match is not None]
+    if len(named) != len(uris):
+        unnamed = uris[found.index(None)]
+        raise typer.BadParameter(f"of several models each needs a name: -m NAME={unnamed}", param_hint="--model-uri")
+    names = [name for name, _ in named]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise typer.BadParameter(f"two models are named '{twice}'", param_hint="--model-uri")
+    return tuple(ModelSource.named(name, uri) for name, uri in named)
+
+
+def _read_model_config(text: str | None) -> dict[str, Any] | None:
+    import json
+
+    if not text:
+        return None
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"this is no JSON: {error}", param_hint="--model-config") from None
+    if not isinstance(config, dict):
+        raise typer.BadParameter("a JSON object is wanted", param_hint="--model-config")
+    return config or None

@@ -1,5 +1,7 @@
 """Where a model lies: a path or URI → its directory."""
 
+import hashlib
+import os
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -43,3 +45,19 @@ def _local_path(uri: str) -> Path:
 def _nearby(path: Path) -> str | None:
     found = sorted(str(file.parent) for file in path.glob(f"*/{FILE_NAME}"))[:3] if path.is_dir() else []
     return f"models in it: {', '.join(found)}" if found else None
+
+
+def fingerprint(folder: Path) -> str:
+    """What changes when a file of the model is written, added, removed or renamed, as the file system tells. Reads no content."""
+    digest = hashlib.sha256(str(folder).encode())
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(parent, name)
+            try:
+                facts = os.stat(path)
+            except FileNotFoundError:
+                continue
+            entry = (path, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+            digest.update(repr(entry).encode())
+    return digest.hexdigest()

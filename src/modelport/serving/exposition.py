@@ -1,6 +1,6 @@
 """The metrics in Prometheus' text format. Apart from ``metrics``, because the library is only needed when somebody asks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -23,43 +23,63 @@ from modelport.serving.metrics import (
 )
 
 
-def text(metrics: Metrics) -> bytes:
-    """Everything that was counted, over all processes."""
+def text(models: Mapping[str, Metrics]) -> bytes:
+    """Everything that was counted for each model, over all processes. What belongs to no model goes by the empty name."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Shown(metrics))
+    registry.register(_Shown(models))
     return generate_latest(registry)
 
 
 class _Shown(Collector):
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self, models: Mapping[str, Metrics]) -> None:
+        self._models = models
 
     def collect(self) -> Iterator[Metric]:
-        slots = self._metrics.totals()
-        requests = CounterMetricFamily("modelport_requests", "Requests answered", labels=["route", "status"])
+        totals = {name: metrics.totals() for name, metrics in self._models.items()}
+        yield _requests(totals)
+        of_models = {name: slots for name, slots in totals.items() if name}
+        yield _histogram("modelport_request_seconds", "From the whole request to its answer", DURATION, of_models)
+        phases = HistogramMetricFamily(
+            "modelport_phase_seconds", "Time of a request in the worker", labels=["model", "phase"]
+        )
+        for name, slots in of_models.items():
+            for phase, histogram in zip(PHASES, PHASE_HISTOGRAMS, strict=True):
+                phases.add_metric([name, phase], *histogram.buckets(slots))
+        yield phases
+        yield _histogram("modelport_joined_requests", "Requests in one predict call", JOINED_REQUESTS, of_models)
+        yield _histogram("modelport_joined_rows", "Rows in one predict call", JOINED_ROWS, of_models)
+        yield _gauge("modelport_queue", "Requests no worker has taken yet", QUEUE, of_models)
+        yield _gauge("modelport_open_requests", "Requests not answered yet", OPEN, of_models)
+        restarts = CounterMetricFamily("modelport_worker_restarts", "Workers started again", labels=["model"])
+        memory = GaugeMetricFamily("modelport_worker_memory_bytes", "Resident memory", labels=["model", "worker"])
+        for name in of_models:
+            restarts.add_metric([name], self._models[name].restarts())
+            for worker in self._models[name].workers():
+                memory.add_metric([name, str(worker.id)], worker.memory)
+        yield restarts
+        yield memory
+
+
+def _requests(totals: Mapping[str, list[float]]) -> Metric:
+    requests = CounterMetricFamily("modelport_requests", "Requests answered", labels=["model", "route", "status"])
+    for name, slots in totals.items():
         for route in ROUTES:
             for status in STATUSES:
                 value = slots[ROUTE_INDEX[route] + STATUS_INDEX[status]]
                 if value:
-                    requests.add_metric([route, str(status)], value)
-        yield requests
-        yield _family("modelport_request_seconds", "From the whole request to its answer", DURATION, slots)
-        phases = HistogramMetricFamily("modelport_phase_seconds", "Time of a request in the worker", labels=["phase"])
-        for phase, histogram in zip(PHASES, PHASE_HISTOGRAMS, strict=True):
-            buckets, total = histogram.buckets(slots)
-            phases.add_metric([phase], buckets, total)
-        yield phases
-        yield _family("modelport_joined_requests", "Requests in one predict call", JOINED_REQUESTS, slots)
-        yield _family("modelport_joined_rows", "Rows in one predict call", JOINED_ROWS, slots)
-        yield GaugeMetricFamily("modelport_queue", "Requests no worker has taken yet", value=slots[QUEUE])
-        yield GaugeMetricFamily("modelport_open_requests", "Requests not answered yet", value=slots[OPEN])
-        yield CounterMetricFamily("modelport_worker_restarts", "Workers started again", value=self._metrics.restarts())
-        memory = GaugeMetricFamily("modelport_worker_memory_bytes", "Resident memory", labels=["worker"])
-        for worker in self._metrics.workers():
-            memory.add_metric([str(worker.id)], worker.memory)
-        yield memory
+                    requests.add_metric([name, route, str(status)], value)
+    return requests
 
 
-def _family(name: str, text: str, histogram: Histogram, slots: list[float]) -> Metric:
-    buckets, total = histogram.buckets(slots)
-    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=total)
+def _gauge(name: str, text: str, slot: int, totals: Mapping[str, list[float]]) -> Metric:
+    gauge = GaugeMetricFamily(name, text, labels=["model"])
+    for model, slots in totals.items():
+        gauge.add_metric([model], slots[slot])
+    return gauge
+
+
+def _histogram(name: str, text: str, histogram: Histogram, totals: Mapping[str, list[float]]) -> Metric:
+    family = HistogramMetricFamily(name, text, labels=["model"])
+    for model, slots in totals.items():
+        family.add_metric([model], *histogram.buckets(slots))
+    return family

@@ -74,7 +74,8 @@ class Invocations(ScoringRoute):
         self._plans: dict[_Headers, _Plan] = {}
         self._decoding = 0
 
-    def error_body(self, code: str, message: str, details: list[Any], **more: Any) -> bytes:
+    @staticmethod
+    def error_body(code: str, message: str, details: list[Any], **more: Any) -> bytes:
         return error_body(code, message, details, **more)
 
     def __call__(self, request: Request) -> None:
@@ -124,7 +125,7 @@ class Invocations(ScoringRoute):
         if self.pool.full(self._decoding):
             self.refuse_overload(request)
             return
-        from modelport.serving import columnar  # not at start: few servers are sent any
+        from modelport import columnar  # not at start: few servers are sent any
 
         self._decoding += 1
         loop = asyncio.get_running_loop()
@@ -153,7 +154,7 @@ class Invocations(ScoringRoute):
         elif call.answer_as == "json":
             self.respond(call, 200, call.answer)
         else:
-            from modelport.serving import columnar
+            from modelport import columnar
 
             encoding = asyncio.get_running_loop().run_in_executor(None, columnar.encode, call.answer, call.answer_as)
             encoding.add_done_callback(partial(self._encoded, call))

@@ -1,7 +1,7 @@
 """What is counted, in memory that all scoring processes of one address share. ``exposition`` shows it.
 
-Counting is an addition to a slot of an array of doubles. Every process writes its own row and any of them can show the sum;
-the row of a process that died stays, so counters never go back.
+Counting is an addition to a slot of an array of doubles. Every process writes rows of its own, one for each model, and any
+of them can show the sum; the rows of a process that died stay, so counters never go back.
 """
 
 import mmap
@@ -60,20 +60,20 @@ _DURATION, _DURATION_SUM = DURATION.start, DURATION.sum
 _PHASES = tuple((histogram.start, histogram.sum) for histogram in PHASE_HISTOGRAMS)
 
 
-def shared_memory(processes: int) -> int:
-    """A file descriptor of zeroed memory for so many scoring processes; inherited by them."""
+def shared_memory(processes: int, models: int = 1) -> int:
+    """A file descriptor of zeroed memory for so many scoring processes and models; inherited by them."""
     descriptor = os.memfd_create("modelport-metrics")
-    os.ftruncate(descriptor, _WIDTH * 8 * processes)
+    os.ftruncate(descriptor, _WIDTH * 8 * processes * models)
     return descriptor
 
 
 class Metrics:
-    """One process's row for writing, all rows for showing."""
+    """One process's row of one model for writing, all rows of that model for showing."""
 
-    def __init__(self, descriptor: int, row: int, processes: int) -> None:
-        self._all = memoryview(mmap.mmap(descriptor, _WIDTH * 8 * processes)).cast("d")
+    def __init__(self, descriptor: int, row: int, processes: int, model: int = 0, models: int = 1) -> None:
+        every = memoryview(mmap.mmap(descriptor, _WIDTH * 8 * processes * models)).cast("d")
+        self._all = every[model * processes * _WIDTH : (model + 1) * processes * _WIDTH]
         self._slots = self._all[row * _WIDTH : (row + 1) * _WIDTH]
-        self._processes = processes
         self.restarts: Callable[[], int] = lambda: 0
         self.workers: Callable[[], Iterable[WorkerGauge]] = lambda: ()
         self.depth: Callable[[], tuple[int, int]] = lambda: (0, 0)
@@ -111,12 +111,3 @@ class Metrics:
         """Every slot, summed over all processes."""
         self.publish_depth()
         return [sum(self._all[index::_WIDTH]) for index in range(_WIDTH)]
-
-
-def resident_memory(pid: int) -> int:
-    """Bytes of resident memory of a process, 0 when it is gone or this is no Linux."""
-    try:
-        with open(f"/proc/{pid}/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0

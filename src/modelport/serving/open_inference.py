@@ -1,10 +1,9 @@
-"""`/v2`: the Open Inference Protocol over HTTP, with the binary tensor extension.
+"""Inference by the Open Inference Protocol over HTTP, with the binary tensor extension.
 
 A request's tensors go to the worker as they came, JSON and binary data together; which bytes are JSON is said beside them.
 """
 
 import urllib.parse
-from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -31,9 +30,6 @@ VERSION = "1"
 """The only version of the model; what `write` in the runtime's `payload/open_inference` answers."""
 _JSON_SIZE = b"inference-header-content-length"
 
-Respond = Callable[..., None]
-"""As ``Routes._respond``: (request, status, body, content_type, headers, code)."""
-
 
 def error(message: str, **more: Any) -> bytes:
     """The body of an error: the protocol's ``error``, and whatever else is known of it."""
@@ -41,16 +37,12 @@ def error(message: str, **more: Any) -> bytes:
 
 
 class OpenInference(ScoringRoute):
-    """The route of an inference request; ``small_routes`` are those that no worker is asked for."""
+    """The route of an inference request."""
 
     route = "/v2/infer"
     statuses = INFER_STATUS
 
-    @property
-    def infer_paths(self) -> tuple[bytes, ...]:
-        return tuple(path + b"/infer" for path in self._model_paths())
-
-    def _model_paths(self) -> list[bytes]:
+    def model_paths(self) -> list[bytes]:
         """Where the model is: its name as it may be written in a URL, with and without the version."""
         name = self.model.name
         names = {name, urllib.parse.quote(name), urllib.parse.quote(name, safe="")}
@@ -94,54 +86,9 @@ class OpenInference(ScoringRoute):
         lines = super().answer_headers(call)
         return lines if size is None else lines + b"%s: %d\r\n" % (_JSON_SIZE, size)
 
-    def error_body(self, code: str, message: str, details: list[Any], **more: Any) -> bytes:
+    @staticmethod
+    def error_body(code: str, message: str, details: list[Any], **more: Any) -> bytes:
         return error(message, error_code=code, details=details, **more)
-
-    def unknown(self, request: Request) -> None:
-        """Nothing is served at this path below ``/v2``."""
-        message = f"nothing is served at this path; the model's name is '{self.model.name}' and its version '{VERSION}'"
-        self.refuse(request, "NOT_FOUND", message)
-
-    # -- the small ones ------------------------------------------------------------------------------------------------
-
-    def small_routes(self, respond: Respond) -> dict[bytes, Callable[[Request], None]]:
-        """Paths for GET → what answers them, by ``respond``."""
-
-        def live(request: Request) -> None:
-            respond(request, 200, b'{"live":true}')
-
-        def ready(request: Request) -> None:
-            self._respond_ready(request, respond, {"ready": True})
-
-        def model_ready(request: Request) -> None:
-            self._respond_ready(request, respond, {"name": self.model.name, "ready": True})
-
-        def server(request: Request) -> None:
-            from modelport.serving import metadata  # not at start: few clients ask for it
-
-            respond(request, 200, orjson.dumps(metadata.server_metadata()))
-
-        def model(request: Request) -> None:
-            from modelport.serving import metadata
-
-            respond(request, 200, orjson.dumps(metadata.model_metadata(self.model)))
-
-        routes: dict[bytes, Callable[[Request], None]] = {
-            b"/v2": server,
-            b"/v2/": server,
-            b"/v2/health/live": live,
-            b"/v2/health/ready": ready,
-        }
-        for path in self._model_paths():
-            routes[path] = model
-            routes[path + b"/ready"] = model_ready
-        return routes
-
-    def _respond_ready(self, request: Request, respond: Respond, document: dict[str, Any]) -> None:
-        if self.pool.ready:
-            respond(request, 200, orjson.dumps(document))
-        else:
-            respond(request, 503, error("no worker is ready"), headers=b"retry-after: 1\r\n", code="NOT_READY")
 
 
 def read_content_type(header: bytes | None) -> str | None:

@@ -46,8 +46,8 @@ _OF_THE_CONNECTION = (400, 401, 405, 408, 413, 429, 431)
 _CHAT_LOADERS = ("chat_model", "chat_agent", "responses_agent")
 
 
-def document(model: ServedModel, api_key: bool) -> dict[str, Any]:
-    """The OpenAPI document of a server of this model; ``api_key``: it wants a key."""
+def document(model: ServedModel, api_key: bool, prefix: str = "") -> dict[str, Any]:
+    """The OpenAPI document of a server of this model below ``prefix``; ``api_key``: it wants a key."""
     paths = {
         "/invocations": {"post": _invocations(model)},
         "/score": _score(model),
@@ -61,6 +61,8 @@ def document(model: ServedModel, api_key: bool) -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": _schemas(model)},
     }
+    if prefix:
+        built["servers"] = [{"url": prefix}]
     if api_key:
         built["security"] = [{"key": []}]
         built["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}

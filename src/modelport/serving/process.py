@@ -1,10 +1,11 @@
-"""A scoring process: the HTTP server, the routes and the pool of one address, put together and ended in order.
+"""A scoring process: the HTTP server, the routes and the pools of one address, put together and ended in order.
 
 `modelport serve` is one by itself; with `--processes M` it starts M of them (`main` below), which share the listening
-socket and are told over a control socket, in JSON lines, which workers there are.
+socket and are told the routing table over a control socket, in JSON lines.
 """
 
 import asyncio
+import itertools
 import json
 import signal
 import socket
@@ -18,20 +19,30 @@ from typing import Any
 from modelport.errors import CannotStart
 from modelport.serving.access_log import AccessLog
 from modelport.serving.http import HttpServer, Limits
-from modelport.serving.metrics import Metrics, WorkerGauge, resident_memory
-from modelport.serving.routes import Routes
+from modelport.serving.metrics import Metrics, WorkerGauge
+from modelport.serving.model_routes import ModelRoutes, Options
+from modelport.serving.routes import Reload, Routes
+from modelport.serving.routing_table import Row
 from modelport.serving.served_model import ServedModel
+from modelport.workers.memory import resident_memory
 from modelport.workers.pool import Pool
-from modelport.workers.process import WorkerAddress
 
 DEPTH_INTERVAL = 1.0
 """Seconds between two writings of a process's queue depth, where several processes show their sum."""
+
+
+MAX_LINE = 1 << 28
+"""Bytes of a line on the control socket: it holds a whole MLmodel file."""
 
 
 @dataclass(frozen=True)
 class ScoringSettings:
     """What a scoring process must know; crosses to child processes as JSON."""
 
+    models: list[str]
+    """The names of all models there will ever be in its routing table; their metrics have places in this order."""
+    named: bool
+    """They are at ``/models/NAME``, and what is at the root belongs to none of them."""
     timeout: float
     max_queue: int
     max_body: int
@@ -43,53 +54,55 @@ class ScoringSettings:
     ssl_certfile: str | None
     ssl_keyfile: str | None
     server_timing: bool
-    model_name: str
-    model_folder: str
-    mlmodel: dict[str, Any]
+
+    @property
+    def metrics(self) -> list[str]:
+        """Whose metrics there are: the models', and those of no model by the empty name."""
+        return ["", *self.models] if self.named else self.models
+
+
+class _Served:
+    """A row of the routing table, and what serves it here."""
+
+    def __init__(self, row: Row, pool: Pool) -> None:
+        self.row = row
+        self.pool = pool
 
 
 class Scoring:
-    """Everything of one scoring process. ``metrics_row`` of ``processes`` is its share of the common counters."""
+    """Everything of one scoring process. ``process`` of ``processes`` is its share of the common counters."""
 
     def __init__(
         self,
         settings: ScoringSettings,
         metrics_descriptor: int,
-        metrics_row: int,
+        process: int,
         processes: int,
         on_answer: Callable[[int], None],
         on_overrun: Callable[[int], None],
+        on_reload: Reload,
     ) -> None:
         self._settings = settings
         self._processes = processes
         self._loop = asyncio.get_running_loop()
         self._showing: asyncio.TimerHandle | None = None
-        self._workers: list[WorkerAddress] = []
-        self._restarts = 0
-        self._pool = Pool(
-            timeout=settings.timeout,
-            max_queue=settings.max_queue,
-            retry_user_code=settings.retry_user_code,
-            on_answer=on_answer,
-            on_overrun=on_overrun,
-        )
-        self._metrics = Metrics(metrics_descriptor, metrics_row, processes)
-        self._metrics.depth = lambda: (self._pool.waiting, self._pool.open)
-        self._metrics.workers = lambda: [WorkerGauge(w.id, resident_memory(w.pid)) for w in self._workers]
-        self._metrics.restarts = lambda: self._restarts
+        self._on_answer, self._on_overrun = on_answer, on_overrun
+        self._served: dict[str, _Served] = {}
+        names = settings.metrics
+        self._metrics = {
+            name: Metrics(metrics_descriptor, process, processes, position, len(names))
+            for position, name in enumerate(names)
+        }
         self._access_log = AccessLog(settings.access_log)
-        routes = Routes(
-            self._pool,
+        self._routes = Routes(
             self._metrics,
             self._access_log,
-            ServedModel(settings.model_name, Path(settings.model_folder), settings.mlmodel),
+            ready=lambda: all(served.pool.ready for served in self._served.values()),
             api_key=settings.api_key,
-            tracebacks=settings.tracebacks,
-            timing=settings.server_timing,
-            max_body=settings.max_body,
+            on_reload=on_reload,
         )
         limits = Limits(settings.max_body, settings.max_buffered)
-        self._http = HttpServer(routes, limits, lambda status: self._metrics.count("other", status))
+        self._http = HttpServer(self._routes, limits, lambda status: self._metrics[names[0]].count("other", status))
 
     async def listen(self, sock: socket.socket) -> None:
         """Accept connections from now on."""
@@ -99,20 +112,58 @@ class Scoring:
 
     def _show_depth(self) -> None:
         """Whichever process is asked for metrics shows what all of them wrote down."""
-        self._metrics.publish_depth()
+        for metrics in self._metrics.values():
+            metrics.publish_depth()
         self._showing = self._loop.call_later(DEPTH_INTERVAL, self._show_depth)
 
-    async def update(self, workers: list[WorkerAddress], restarts: int) -> None:
-        """The routing table's one row has changed."""
-        self._workers, self._restarts = workers, restarts
-        await self._pool.update(workers)
+    async def update(self, row: Row) -> None:
+        """A row of the routing table has changed, or is new."""
+        served = self._served.get(row.name)
+        if served is None:
+            served = self._served[row.name] = _Served(row, self._pool())
+            self._count(served)
+            self._serve(served)
+        elif (row.folder, row.mlmodel) != (served.row.folder, served.row.mlmodel):
+            served.row = row
+            self._serve(served)
+        served.row = row
+        await served.pool.update(row.workers)
+
+    def _pool(self) -> Pool:
+        settings = self._settings
+        return Pool(
+            timeout=settings.timeout,
+            max_queue=settings.max_queue,
+            retry_user_code=settings.retry_user_code,
+            on_answer=self._on_answer,
+            on_overrun=self._on_overrun,
+        )
+
+    def _count(self, served: _Served) -> None:
+        metrics = self._metrics[served.row.name]
+        metrics.depth = lambda: (served.pool.waiting, served.pool.open)
+        metrics.workers = lambda: [WorkerGauge(w.id, resident_memory(w.pid)) for w in served.row.workers]
+        metrics.restarts = lambda: served.row.restarts
+
+    def _serve(self, served: _Served) -> None:
+        settings, row = self._settings, served.row
+        options = Options(
+            tracebacks=settings.tracebacks,
+            timing=settings.server_timing,
+            max_body=settings.max_body,
+            wants_key=settings.api_key is not None,
+        )
+        model = ServedModel(row.name, Path(row.folder), row.mlmodel)
+        routes = ModelRoutes(served.pool, self._metrics[row.name], self._access_log, model, row.prefix, options)
+        self._routes.serve(row.name, routes)
 
     async def drain(self) -> None:
         """Answer what was asked, then close everything."""
         await self._http.drain(self._settings.timeout)
         if self._showing is not None:
             self._showing.cancel()
-        self._pool.close()
+        for served in self._served.values():
+            served.pool.close()
         self._access_log.close()
 
 
@@ -131,46 +182,67 @@ def tls_context(settings: ScoringSettings) -> ssl.SSLContext | None:
     return context
 
 
+class _Parent:
+    """What a child tells its parent, and is told."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._numbers = itertools.count()
+        self._reloads: dict[int, asyncio.Future[list[dict[str, Any]]]] = {}
+
+    def tell(self, **message: Any) -> None:
+        self._writer.write(message_line(**message))
+
+    async def reload(self) -> list[dict[str, Any]]:
+        """Have the parent load models anew; what it says of each of them."""
+        number = next(self._numbers)
+        answer = self._reloads[number] = asyncio.get_running_loop().create_future()
+        self.tell(reload=number)
+        return await answer
+
+    def reloaded(self, number: int, models: list[dict[str, Any]]) -> None:
+        self._reloads.pop(number).set_result(models)
+
+
 async def _run(control: socket.socket, listener: socket.socket, metrics_descriptor: int) -> None:
-    """A child's life: settings, then routing tables, until it is told to drain or its parent is gone."""
-    reader, writer = await asyncio.open_unix_connection(sock=control)
-
-    def tell(**message: Any) -> None:
-        writer.write(json.dumps(message).encode() + b"\n")
-
+    """A child's life: settings, then rows of the routing table, until it is told to drain or its parent is gone."""
+    reader, writer = await asyncio.open_unix_connection(sock=control, limit=MAX_LINE)
+    parent = _Parent(writer)
     first = json.loads(await reader.readline())
     scoring = Scoring(
         ScoringSettings(**first["settings"]),
         metrics_descriptor,
-        first["row"],
+        first["process"],
         first["processes"],
-        on_answer=lambda id: tell(answered=id),
-        on_overrun=lambda id: tell(overrun=id),
+        on_answer=lambda id: parent.tell(answered=id),
+        on_overrun=lambda id: parent.tell(overrun=id),
+        on_reload=parent.reload,
     )
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, lambda: None)  # the parent decides when to drain
-    listening = False
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, lambda: None)  # the parent decides when to drain, and to load anew
     while line := await reader.readline():
         message = json.loads(line)
         if message.get("drain"):
             break
-        await scoring.update([WorkerAddress(**worker) for worker in message["workers"]], message["restarts"])
-        if not listening:
-            listening = True
+        if "row" in message:
+            await scoring.update(Row.from_dict(message["row"]))
+        elif "reloaded" in message:
+            parent.reloaded(message["reloaded"], message["models"])
+        else:
             await scoring.listen(listener)
-            tell(ready=True)
+            parent.tell(ready=True)
     await scoring.drain()
 
 
-def child_message(settings: ScoringSettings, row: int, processes: int) -> bytes:
+def message_line(**message: Any) -> bytes:
+    """A message on the control socket. From the parent: ``settings`` first, then ``row``, ``listen``, ``reloaded``, ``drain``."""
+    return json.dumps(message).encode() + b"\n"
+
+
+def child_message(settings: ScoringSettings, process: int, processes: int) -> bytes:
     """The first line a child is sent."""
-    return json.dumps({"settings": asdict(settings), "row": row, "processes": processes}).encode() + b"\n"
-
-
-def table_message(workers: list[WorkerAddress], restarts: int) -> bytes:
-    """The line that tells a child which workers there are."""
-    return json.dumps({"workers": [asdict(worker) for worker in workers], "restarts": restarts}).encode() + b"\n"
+    return message_line(settings=asdict(settings), process=process, processes=processes)
 
 
 def main() -> None:

@@ -80,7 +80,8 @@ class Score(ScoringRoute):
 
     # -- errors --------------------------------------------------------------------------------------------------------
 
-    def error_body(self, code: str, message: str, details: list[Any], **more: Any) -> bytes:
+    @staticmethod
+    def error_body(code: str, message: str, details: list[Any], **more: Any) -> bytes:
         return orjson.dumps({"message": "\n".join(text for text in (message, *more.values()) if text)})
 
     def refuse(self, request: Request, code: str, message: str, headers: bytes = b"") -> None:

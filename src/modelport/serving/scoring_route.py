@@ -51,7 +51,8 @@ class ScoringRoute:
 
     # -- what a dialect may say ----------------------------------------------------------------------------------------
 
-    def error_body(self, code: str, message: str, details: list[Any], **more: Any) -> bytes:
+    @staticmethod
+    def error_body(code: str, message: str, details: list[Any], **more: Any) -> bytes:
         """The body of an error; ``more``: hint, stack_trace."""
         raise NotImplementedError
 

@@ -18,8 +18,11 @@ VERSIONS = {"2": "2.0", "2.0": "2.0", "3": "3.0.3", "3.0": "3.0.3", "3.1": "3.1.
 _SPLIT, _RECORDS, _ARRAY = "pandas.DataFrame:split", "pandas.DataFrame:records", "numpy.ndarray"
 
 
-def document(model: ServedModel, version: str) -> dict[str, Any] | None:
-    """The document in a version of Swagger or OpenAPI, or None for a version that Azure does not know."""
+def document(model: ServedModel, version: str, prefix: str = "") -> dict[str, Any] | None:
+    """The document in a version of Swagger or OpenAPI, or None for a version that Azure does not know.
+
+    ``prefix`` is what stands before the paths in it.
+    """
     written = VERSIONS.get(version)
     if written is None:
         return None
@@ -31,10 +34,12 @@ def document(model: ServedModel, version: str) -> dict[str, Any] | None:
     info = {"title": model.name, "version": openapi.version(model), "description": openapi.description(model)}
     if written == "2.0":
         schemas = {name: as_swagger_2(schema) for name, schema in schemas.items()}
-        return {"swagger": written, "info": info, **_swagger_2(schemas)}
+        base = {"basePath": prefix} if prefix else {}
+        return {"swagger": written, "info": info, **base, **_swagger_2(schemas)}
     if written == "3.0.3":
         schemas = {name: as_openapi_3_0(schema) for name, schema in schemas.items()}
-    return {"openapi": written, "info": info, **_openapi_3(schemas)}
+    servers = {"servers": [{"url": prefix}]} if prefix else {}
+    return {"openapi": written, "info": info, **servers, **_openapi_3(schemas)}
 
 
 # -- input and output

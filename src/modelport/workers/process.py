@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from typing import Any
 import orjson
 
 from modelport.errors import WorkerFailed
+from modelport.workers.memory import resident_memory
+from modelport.workers.spec import WorkerSpec
 from modelport_runtime import wire
 
 log = logging.getLogger("modelport.workers")
@@ -24,22 +27,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds before a worker is started again that died before its first answer; doubled each time."""
 STOP_GRACE = 5.0
 """Seconds a worker has to end by itself once it was told to stop and has nothing left to do."""
-
-
-@dataclass(frozen=True)
-class WorkerSpec:
-    """What it takes to start a worker for one model."""
-
-    python: str
-    bundle: Path
-    name: str
-    model_path: Path
-    mlmodel: dict[str, Any]
-    model_config: dict[str, Any] | None
-    threads: int
-    max_body: int
-    environment: dict[str, str]
-    sys_path: list[str]
+MEMORY_INTERVAL = 1.0
+"""Seconds between two looks at the workers' memory, where it is limited."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +52,7 @@ class WorkerProcess:
         self._writer: asyncio.StreamWriter | None = None
         self.facts: dict[str, Any] = {}
         self.answered = False
+        self.memory_when_ready = 0
 
     @property
     def address(self) -> WorkerAddress:
@@ -120,6 +110,7 @@ class WorkerProcess:
             await self._process.wait()
             raise WorkerFailed(reply["message"], hint=reply["hint"], code=reply["code"], traceback=reply["traceback"])
         self.facts = reply
+        self.memory_when_ready = resident_memory(reply["pid"])
 
     async def _ended(self) -> WorkerFailed:
         assert self._process is not None
@@ -163,14 +154,19 @@ def _ending(code: int) -> str:
 
 @dataclass
 class _Slot:
-    """One place in the set: the worker that fills it now, and the wish to have it replaced."""
+    """One place in the set: the worker that fills it now, who watches it, and the wish to have it replaced."""
 
     worker: WorkerProcess | None = None
-    overrun: asyncio.Event = field(default_factory=asyncio.Event)
+    keeper: "asyncio.Task[None] | None" = None
+    replace: asyncio.Event = field(default_factory=asyncio.Event)
+    reason: str = ""
 
 
 class WorkerSet:
-    """Keeps ``count`` workers of one model running: replaces those that die or run past a deadline."""
+    """Keeps ``count`` workers of one model running: replaces those that die, run past a deadline or grow too large.
+
+    ``ids`` numbers the workers; sets of one server share it. ``memory_limit`` in bytes.
+    """
 
     def __init__(
         self,
@@ -179,14 +175,17 @@ class WorkerSet:
         run_folder: Path,
         on_change: Callable[[list[WorkerAddress]], None],
         timeout: float,
+        memory_limit: int | None = None,
+        ids: Iterator[int] | None = None,
     ) -> None:
-        self._spec = spec
+        self.spec = spec
         self._slots = [_Slot() for _ in range(count)]
         self._run_folder = run_folder
         self._on_change = on_change
         self._timeout = timeout
         """Seconds after which nothing that a worker began is waited for any more."""
-        self._next_id = 0
+        self._memory_limit = memory_limit
+        self._ids = itertools.count(1) if ids is None else ids
         self._tasks: set[asyncio.Task[None]] = set()
         self._retiring: set[WorkerProcess] = set()
         self.restarts = 0
@@ -197,17 +196,46 @@ class WorkerSet:
         Raises:
             WorkerFailed: the model cannot be served.
         """
-        workers = [self._new() for _ in self._slots]
+        workers = await self._start_all(self.spec)
+        self._fill(workers)
+        if self._memory_limit is not None:
+            self._spawn(self._watch_memory(self._memory_limit))
+        return workers[0].facts
+
+    async def reload(self, spec: WorkerSpec) -> dict[str, Any]:
+        """Put workers of ``spec`` in the place of all there are, at once when every new one is ready; returns the first one's
+        facts. The old ones end what they began.
+
+        Raises:
+            WorkerFailed: the new model cannot be served; the workers stay as they are.
+        """
+        workers = await self._start_all(spec)
+        keepers = [slot.keeper for slot in self._slots if slot.keeper is not None]
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
+        old = [slot.worker for slot in self._slots if slot.worker is not None]
+        self.spec = spec
+        self._fill(workers)
+        for worker in old:
+            self._retire(worker)
+        return workers[0].facts
+
+    async def _start_all(self, spec: WorkerSpec) -> list[WorkerProcess]:
+        workers = [WorkerProcess(spec, next(self._ids), self._run_folder) for _ in self._slots]
         try:
             await asyncio.gather(*(worker.start() for worker in workers))
         except BaseException:
             await asyncio.gather(*(worker.stop(0) for worker in workers), return_exceptions=True)
             raise
+        return workers
+
+    def _fill(self, workers: list[WorkerProcess]) -> None:
         for slot, worker in zip(self._slots, workers, strict=True):
             slot.worker = worker
-            self._spawn(self._keep(slot, worker))
+            slot.replace.clear()
+            slot.keeper = self._spawn(self._keep(slot, worker))
         self._publish()
-        return workers[0].facts
 
     def answered(self, worker_id: int) -> None:
         """This worker gave its first answer: should it die, it is replaced without a pause."""
@@ -219,7 +247,7 @@ class WorkerSet:
         """A request ran past its deadline in this worker: replace it, then let it finish what it still can."""
         for slot in self._slots:
             if slot.worker is not None and slot.worker.id == worker_id:
-                slot.overrun.set()
+                self._wish(slot, "ran past a deadline")
 
     async def stop(self) -> None:
         """End all workers and what watches them."""
@@ -232,28 +260,30 @@ class WorkerSet:
             *(worker.stop(0) for worker in self._retiring),
         )
 
-    def _new(self) -> WorkerProcess:
-        self._next_id += 1
-        return WorkerProcess(self._spec, self._next_id, self._run_folder)
-
     def _publish(self) -> None:
         self._on_change([slot.worker.address for slot in self._slots if slot.worker is not None])
 
-    def _spawn(self, coroutine: Any) -> None:
-        task = asyncio.ensure_future(coroutine)
+    def _spawn(self, coroutine: Any) -> "asyncio.Task[None]":
+        task: asyncio.Task[None] = asyncio.ensure_future(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+    @staticmethod
+    def _wish(slot: _Slot, reason: str) -> None:
+        slot.reason = reason
+        slot.replace.set()
 
     async def _keep(self, slot: _Slot, worker: WorkerProcess) -> None:
         """Watch one slot for as long as the set lives."""
         pause = 0.0
         while True:
             died = asyncio.ensure_future(worker.wait())
-            overrun = asyncio.ensure_future(slot.overrun.wait())
+            wish = asyncio.ensure_future(slot.replace.wait())
             try:
-                await asyncio.wait({died, overrun}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({died, wish}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                overrun.cancel()
+                wish.cancel()
             if died.done():
                 log.warning("worker %d (pid %d) died: %s", worker.id, worker.facts["pid"], _ending(died.result()))
                 slot.worker = None
@@ -261,20 +291,19 @@ class WorkerSet:
                 pause = 0.0 if worker.answered else _longer(pause)
                 worker = await self._replace(slot, pause)
             else:
-                log.warning("worker %d ran past a deadline: it is being replaced", worker.id)
+                log.warning("worker %d %s: it is being replaced", worker.id, slot.reason)
                 old = worker
                 worker = await self._replace(slot, 0.0)
                 died.cancel()
-                self._retiring.add(old)
-                self._spawn(self._retire(old))
-            slot.overrun.clear()
+                self._retire(old)
+            slot.replace.clear()
 
     async def _replace(self, slot: _Slot, pause: float) -> WorkerProcess:
         """A ready worker in this slot, however many starts it takes."""
         self.restarts += 1
         while True:
             await asyncio.sleep(pause)
-            worker = self._new()
+            worker = WorkerProcess(self.spec, next(self._ids), self._run_folder)
             began = time.monotonic()
             try:
                 await worker.start()
@@ -291,9 +320,33 @@ class WorkerSet:
             self._publish()
             return worker
 
-    async def _retire(self, worker: WorkerProcess) -> None:
+    def _retire(self, worker: WorkerProcess) -> None:
+        """No more requests come to it; it may end what it began."""
+        self._retiring.add(worker)
+        self._spawn(self._see_off(worker))
+
+    async def _see_off(self, worker: WorkerProcess) -> None:
         await worker.stop(self._timeout + STOP_GRACE)
         self._retiring.discard(worker)
+
+    async def _watch_memory(self, limit: int) -> None:
+        """Have workers replaced that grew beyond the limit; one that needs as much just for its model is left alone."""
+        told: set[int] = set()
+        while True:
+            await asyncio.sleep(MEMORY_INTERVAL)
+            for slot in self._slots:
+                worker = slot.worker
+                if worker is None or slot.replace.is_set():
+                    continue
+                memory = resident_memory(worker.facts["pid"])
+                if memory <= limit:
+                    continue
+                if worker.memory_when_ready <= limit:
+                    self._wish(slot, f"has {memory >> 20} MiB of memory, {limit >> 20} are allowed")
+                elif worker.id not in told:
+                    told.add(worker.id)
+                    needed = worker.memory_when_ready >> 20
+                    log.error("the model alone needs %d MiB of memory; %d are allowed to a worker", needed, limit >> 20)
 
 
 def _longer(pause: float) -> float:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import modelport
 from modelport import cli, server
-from modelport.settings import MIB, ServeSettings
+from modelport.settings import MIB, ModelSource, ServeSettings
 
 VARIABLES = (
     "MLFLOW_HOST",
@@ -45,7 +45,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
 def test_without_flags_it_serves_as_mlflow_does(command: Command) -> None:
     result, settings = command()
     assert result.exit_code == 0
-    assert settings == ServeSettings(model_uri="m")
+    assert settings == ServeSettings(models=(ModelSource("mlflow-model", "m"),))
     assert (settings.host, settings.port, settings.timeout, settings.workers) == ("127.0.0.1", 5000, 60.0, 1)
 
 
@@ -134,7 +134,7 @@ def test_serving_everybody_without_a_key_is_warned_of(command: Command, caplog: 
 
 def test_mlserver_is_answered_in_one_line(command: Command, caplog: pytest.LogCaptureFixture) -> None:
     result, settings = command("--enable-mlserver")
-    assert (result.exit_code, settings) == (0, ServeSettings(model_uri="m"))
+    assert (result.exit_code, settings) == (0, ServeSettings(models=(ModelSource("mlflow-model", "m"),)))
     (record,) = caplog.records
     assert "--enable-mlserver is not needed" in record.getMessage()
 

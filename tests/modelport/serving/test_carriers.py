@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelport.serving import columnar
+from modelport import columnar
 from modelport_runtime.flavors.predictor import Predictor
 from modelport_runtime.policy import LENIENT, STRICT, Policy
 from modelport_runtime.schema import (

@@ -7,7 +7,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from modelport.serving import exposition
-from modelport.serving.metrics import PHASES, SECONDS, Metrics, WorkerGauge, resident_memory, shared_memory
+from modelport.serving.metrics import PHASES, SECONDS, Metrics, WorkerGauge, shared_memory
+from modelport.workers.memory import resident_memory
 
 
 @pytest.fixture
@@ -18,11 +19,15 @@ def descriptor() -> Iterator[int]:
 
 
 def shown(metrics: Metrics) -> dict[tuple[str, ...], float]:
-    """Sample name and label values → value, read by prometheus_client's own parser."""
-    text = exposition.text(metrics).decode()
+    """Sample name and label values but the model's → value."""
+    return {(name, *labels[1:]): value for (name, *labels), value in shown_by_model({"m": metrics}).items()}
+
+
+def shown_by_model(models: dict[str, Metrics]) -> dict[tuple[str, ...], float]:
+    """Sample name and label values, the model first → value, read by prometheus_client's own parser."""
     return {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(text)
+        (sample.name, sample.labels.pop("model"), *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(exposition.text(models).decode())
         for sample in family.samples
     }
 
@@ -108,3 +113,18 @@ def test_workers_are_shown_with_their_memory_and_restarts(descriptor: int) -> No
 
 def test_a_process_that_is_gone_has_no_memory() -> None:
     assert resident_memory(2**22 + 1) == 0
+
+
+def test_models_are_counted_apart_and_what_belongs_to_none_has_the_empty_name() -> None:
+    descriptor = shared_memory(2, 3)
+    here = [Metrics(descriptor, 0, 2, position, 3) for position in range(3)]
+    there = [Metrics(descriptor, 1, 2, position, 3) for position in range(3)]
+    here[0].count("/ping", 200)
+    for metrics in (here[1], there[1], there[2]):
+        metrics.observe("/invocations", 200, 0.01, [1000, 1, 1, 1], None)
+    samples = shown_by_model(dict(zip(("", "a", "b"), here, strict=True)))
+    counted = {key[1:]: value for key, value in samples.items() if key[0] == "modelport_requests_total"}
+    assert counted == {("", "/ping", "200"): 1, ("a", "/invocations", "200"): 2, ("b", "/invocations", "200"): 1}
+    assert samples["modelport_phase_seconds_sum", "a", "queue"] == pytest.approx(0.002)
+    assert not any(key[1] == "" for key in samples if key[0] != "modelport_requests_total")
+    os.close(descriptor)

@@ -16,6 +16,7 @@ from modelport.serving.access_log import AccessLog
 from modelport.serving.http import HttpServer, Limits, Request
 from modelport.serving.invocations import read_accept
 from modelport.serving.metrics import Metrics, shared_memory
+from modelport.serving.model_routes import ModelRoutes, Options
 from modelport.serving.routes import Routes
 from modelport.serving.served_model import ServedModel
 from modelport.workers.pool import Pool
@@ -68,16 +69,14 @@ class Bench:
         self.log = AccessLog("off")
         self.requests: list[Request] = []
         model = ServedModel("m", folder, {"flavors": {"python_function": {"loader_module": "x", "streamable": True}}})
-        routes = Routes(
-            self.pool,
-            self.metrics,
-            self.log,
-            model,
-            api_key=api_key,
-            tracebacks=tracebacks,
-            timing=timing,
-            max_body=1 << 20,
-        )
+        self.reloads: list[list[dict[str, Any]]] = []
+
+        async def reload() -> list[dict[str, Any]]:
+            return self.reloads.pop()
+
+        routes = Routes({"m": self.metrics}, self.log, ready=lambda: self.pool.ready, api_key=api_key, on_reload=reload)
+        options = Options(tracebacks=tracebacks, timing=timing, max_body=1 << 20, wants_key=api_key is not None)
+        routes.serve("m", ModelRoutes(self.pool, self.metrics, self.log, model, "", options))
 
         def application(request: Request) -> None:
             self.requests.append(request)
@@ -488,17 +487,17 @@ def test_answers_are_counted_by_route_and_status(run: Any) -> None:
         await client.ask("GET", "/no/such/path")
         status, text, headers = await client.ask("GET", "/metrics")
         assert (status, headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
-        lines = exposition.text(bench.metrics).decode().splitlines()
+        lines = exposition.text({"m": bench.metrics}).decode().splitlines()
         for line in (
-            'modelport_requests_total{route="/invocations",status="200"} 1.0',
-            'modelport_requests_total{route="/invocations",status="415"} 1.0',
-            'modelport_requests_total{route="other",status="404"} 1.0',
-            'modelport_requests_total{route="/metrics",status="200"} 1.0',
-            "modelport_joined_rows_sum 5.0",
-            "modelport_open_requests 0.0",
+            'modelport_requests_total{model="m",route="/invocations",status="200"} 1.0',
+            'modelport_requests_total{model="m",route="/invocations",status="415"} 1.0',
+            'modelport_requests_total{model="m",route="other",status="404"} 1.0',
+            'modelport_requests_total{model="m",route="/metrics",status="200"} 1.0',
+            'modelport_joined_rows_sum{model="m"} 5.0',
+            'modelport_open_requests{model="m"} 0.0',
         ):
             assert line in lines
-        assert b"modelport_joined_requests_sum 2.0" in text
+        assert b'modelport_joined_requests_sum{model="m"} 2.0' in text
 
     run(test)
 
@@ -527,5 +526,31 @@ def test_a_route_that_fails_is_answered_and_the_connection_goes_on(run: Any, mon
         assert (status, body["error_code"]) == (500, "INTERNAL_ERROR")
         assert (await client.ask("GET", "/version"))[0] == 200
         assert bench.server.buffered == 0
+
+    run(test)
+
+
+def test_models_are_loaded_anew_for_who_has_the_key(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        client, key = bench.client(), {"authorization": "Bearer k"}
+        status, answer, _ = await client.ask("POST", "/-/reload")
+        assert (status, answer["error_code"]) == (401, "UNAUTHENTICATED")
+        bench.reloads.append([{"name": "m", "state": "reloaded", "seconds": 1.5}])
+        status, answer, _ = await client.ask("POST", "/-/reload", **key)
+        assert (status, answer) == (200, {"models": [{"name": "m", "state": "reloaded", "seconds": 1.5}]})
+        failed = {"name": "m", "state": "failed", "error_code": "MODEL_NOT_LOADABLE", "message": "no"}
+        bench.reloads.append([{"name": "n", "state": "unchanged"}, failed])
+        status, answer, _ = await client.ask("POST", "/-/reload", **key)
+        assert (status, answer["error_code"], answer["models"][1]) == (409, "MODEL_NOT_LOADABLE", failed)
+        assert (await client.ask("GET", "/-/reload", **key))[0] == 405
+
+    run(test, api_key="k")
+
+
+def test_without_a_key_nobody_loads_models_anew_by_request(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        status, answer, _ = await bench.client().ask("POST", "/-/reload")
+        assert (status, answer["error_code"]) == (403, "PERMISSION_DENIED")
+        assert "SIGHUP" in answer["message"]
 
     run(test)

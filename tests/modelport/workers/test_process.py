@@ -1,6 +1,7 @@
 """Worker processes: started, told their model, replaced when they die or hang, and never left behind."""
 
 import asyncio
+import dataclasses
 import itertools
 import os
 import signal
@@ -16,7 +17,8 @@ import uvloop
 import modelport_runtime
 from modelport.errors import WorkerFailed
 from modelport.workers import process
-from modelport.workers.process import WorkerAddress, WorkerSet, WorkerSpec
+from modelport.workers.process import WorkerAddress, WorkerSet
+from modelport.workers.spec import WorkerSpec
 
 SCRIPT = '''
 """Speaks the control connection's part of the wire, and does at each start what the plan says."""
@@ -40,6 +42,8 @@ if act == "exit":
     sys.exit(7)
 if act == "crash":
     os.kill(os.getpid(), signal.SIGKILL)
+if act == "large":
+    large = b"x" * (100 << 20)
 if act == "refuse":
     error = {"message": "the licence is missing", "code": "MODEL_NOT_LOADABLE", "hint": "buy one", "traceback": "in load"}
     channel.send(wire.ERROR, 0, json.dumps(error).encode())
@@ -51,6 +55,9 @@ control.sendall(channel.take())
 if act == "die":
     time.sleep(0.02)
     sys.exit(3)
+if act == "grow":
+    time.sleep(0.1)
+    grown = b"x" * (100 << 20)
 while True:
     data = control.recv(65536)
     if not data:
@@ -63,7 +70,14 @@ while True:
 class Bench:
     """A set of scripted workers, and every table it published."""
 
-    def __init__(self, folder: Path, count: int, plan: list[str], python: str = sys.executable) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        count: int,
+        plan: list[str],
+        python: str = sys.executable,
+        memory_limit: int | None = None,
+    ) -> None:
         self.starts_folder = folder / "starts"
         self.run_folder = folder / "run"
         bundle = folder / "bundle"
@@ -84,7 +98,7 @@ class Bench:
             sys_path=["/some/where"],
         )
         self.tables: list[list[WorkerAddress]] = []
-        self.set = WorkerSet(self.spec, count, self.run_folder, self.tables.append, timeout=0.0)
+        self.set = WorkerSet(self.spec, count, self.run_folder, self.tables.append, 0.0, memory_limit)
 
     def pids(self) -> list[int]:
         """Processes of all starts so far, in their order."""
@@ -305,3 +319,94 @@ def test_a_stop_takes_a_replacement_along_that_is_still_loading(run: Any) -> Non
         await bench.until(lambda: len(bench.pids()) == 2)
 
     run(test, "serve", "hang")
+
+
+# -- loading anew
+
+
+def test_new_workers_take_the_place_of_all_at_once_and_the_old_ones_go(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        (old,) = bench.tables
+        facts = await bench.set.reload(dataclasses.replace(bench.spec, mlmodel={"flavors": {"new": {}}}))
+        assert facts["settings"]["mlmodel"] == {"flavors": {"new": {}}}
+        _, new = bench.tables
+        assert len(new) == 2
+        assert not {worker.id for worker in new} & {worker.id for worker in old}
+        await bench.until(lambda: sorted(bench.alive()) == sorted(worker.pid for worker in new))
+        assert bench.set.restarts == 0
+        os.kill(new[0].pid, signal.SIGKILL)  # and they are watched as the old ones were
+        await bench.until(lambda: len(bench.tables) == 4 and len(bench.tables[3]) == 2)
+
+    run(test, "serve", count=2)
+
+
+@pytest.mark.parametrize("act", ["refuse", "exit"])
+def test_a_model_that_cannot_be_loaded_anew_changes_nothing(run: Any, act: str) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        (table,) = bench.tables
+        with pytest.raises(WorkerFailed):
+            await bench.set.reload(dataclasses.replace(bench.spec, mlmodel={}))
+        assert bench.tables == [table]
+        assert bench.alive() == [table[0].pid]
+        assert bench.set.spec is bench.spec
+
+    run(test, "serve", act)
+
+
+def test_a_reload_takes_the_place_of_a_replacement_that_is_still_loading(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        os.kill(bench.pids()[0], signal.SIGKILL)
+        await bench.until(lambda: len(bench.pids()) == 2)
+        await bench.set.reload(bench.spec)
+        (new,) = bench.tables[-1]
+        assert new.pid == bench.pids()[2]
+        await bench.until(lambda: bench.alive() == [new.pid])
+
+    run(test, "serve", "hang", "serve")
+
+
+def test_a_stop_takes_a_reload_along(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        reloading = asyncio.ensure_future(bench.set.reload(bench.spec))
+        await bench.until(lambda: len(bench.alive()) == 2)
+        reloading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reloading
+
+    run(test, "serve", "hang")
+
+
+# -- memory
+
+
+def test_a_worker_that_grows_beyond_its_memory_is_replaced_in_good_order(
+    run: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(process, "MEMORY_INTERVAL", 0.05)
+
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        await bench.until(lambda: len(bench.tables) == 2)
+        assert [len(table) for table in bench.tables] == [1, 1]
+        await bench.until(lambda: bench.alive() == [bench.tables[1][0].pid])
+        assert "MiB of memory, 80 are allowed: it is being replaced" in caplog.text
+
+    run(test, "grow", "serve", memory_limit=80 << 20)
+
+
+def test_a_model_that_alone_needs_more_memory_is_told_once_and_left_alone(
+    run: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(process, "MEMORY_INTERVAL", 0.05)
+
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        await asyncio.sleep(0.5)
+        assert len(bench.tables) == 1
+        assert caplog.text.count("the model alone needs") == 1
+
+    run(test, "large", memory_limit=80 << 20)

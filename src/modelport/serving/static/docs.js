@@ -1,16 +1,17 @@
 "use strict";
 
-// Shows /openapi.json with Swagger UI. The key, where the server wants one, is kept in this page only.
+// Shows the model's openapi.json with Swagger UI. The key, where the server wants one, is kept in this page only.
 (function () {
+  const source = new URL("../openapi.json", document.currentScript.src).pathname;
   const form = document.getElementById("key-form");
   const message = document.getElementById("message");
 
   async function show(key) {
     const headers = key ? { Authorization: "Bearer " + key } : {};
-    const answer = await fetch("/openapi.json", { headers: headers });
+    const answer = await fetch(source, { headers: headers });
     form.hidden = answer.status !== 401;
     if (!answer.ok) {
-      message.textContent = answer.status === 401 ? "" : "/openapi.json answered " + answer.status + ".";
+      message.textContent = answer.status === 401 ? "" : source + " answered " + answer.status + ".";
       return;
     }
     message.textContent = "";
@@ -30,7 +31,7 @@
   }
 
   function report(error) {
-    message.textContent = "/openapi.json cannot be read: " + error.message;
+    message.textContent = source + " cannot be read: " + error.message;
   }
 
   form.addEventListener("submit", function (event) {

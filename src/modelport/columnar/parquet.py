@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from modelport.serving.columnar.limit import Limit, within
+from modelport.columnar.limit import Limit, within
 from modelport_runtime.errors import InvalidInput
 
 _LEAST_WIDTH = {0: 0, 1: 1, 2: 8, 3: 8, 4: 4, 5: 8, 6: 4}

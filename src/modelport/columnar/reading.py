@@ -6,9 +6,9 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from modelport.serving.columnar import arrow_ipc, parquet
-from modelport.serving.columnar.arrays import column_of, in_one_piece
-from modelport.serving.columnar.limit import Limit
+from modelport.columnar import arrow_ipc, parquet
+from modelport.columnar.arrays import column_of, in_one_piece
+from modelport.columnar.limit import Limit
 from modelport_runtime.columns import pack
 from modelport_runtime.errors import InvalidInput
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from modelport.serving.columnar.limit import Limit
+from modelport.columnar.limit import Limit
 from modelport_runtime.columns import Column, of_cells
 from modelport_runtime.errors import InvalidInput
 from modelport_runtime.payload.plain import key_text

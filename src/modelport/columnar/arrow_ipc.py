@@ -3,7 +3,7 @@
 import struct
 from typing import Any
 
-from modelport.serving.columnar.limit import Limit, within
+from modelport.columnar.limit import Limit, within
 
 
 def read_table(body: bytes, limit: Limit) -> Any:

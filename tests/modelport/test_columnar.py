@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelport.serving.columnar import decode, encode
+from modelport.columnar import decode, encode
 from modelport_runtime.columns import Column, of_cells, pack, unpack
 from modelport_runtime.errors import InvalidInput
 from modelport_runtime.payload.column_blocks import from_prediction, to_frame
@@ -545,7 +545,7 @@ def test_pyarrow_is_imported_when_it_is_needed_and_pandas_never() -> None:
     body = base64.b64encode(parquet(RICH)).decode()
     program = (
         "import base64, sys\n"
-        "from modelport.serving.columnar import decode, encode\n"
+        "from modelport.columnar import decode, encode\n"
         "assert 'pyarrow' not in sys.modules\n"
         f"table = decode('parquet', base64.b64decode('{body}'), 1 << 20)\n"
         "for answer in ('parquet', 'arrow', 'csv'):\n"

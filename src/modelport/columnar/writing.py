@@ -5,7 +5,7 @@ import csv
 import io
 from typing import Any
 
-from modelport.serving.columnar.arrays import PER_SECOND, array_of, in_one_piece, iso_texts, json_text, type_word
+from modelport.columnar.arrays import PER_SECOND, array_of, in_one_piece, iso_texts, json_text, type_word
 from modelport_runtime.columns import of_cells, unpack
 
 

@@ -4,7 +4,7 @@ Called in a thread: functions of their arguments alone. A body is not trusted: i
 and Arrow's own checks run over it before a byte of it is used.
 """
 
-from modelport.serving.columnar.reading import decode
-from modelport.serving.columnar.writing import encode
+from modelport.columnar.reading import decode
+from modelport.columnar.writing import encode
 
 __all__ = ["decode", "encode"]
