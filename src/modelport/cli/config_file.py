@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import click
 import typer
 
 
@@ -33,7 +32,7 @@ def _read(path: str) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()}
 
 
-def _defaults(command: click.Command, content: dict[str, Any]) -> dict[str, Any]:
+def _defaults(command: Any, content: dict[str, Any]) -> dict[str, Any]:
     """The file's keys, spelled as flags without dashes in front, by the names of the command's parameters."""
     flags = {
         option.lstrip("-"): parameter
@@ -49,12 +48,11 @@ def _defaults(command: click.Command, content: dict[str, Any]) -> dict[str, Any]
             near = difflib.get_close_matches(spelled, flags, n=1)
             meant = f"; did you mean '{near[0]}'?" if near else f"; there is {', '.join(sorted(flags))}"
             raise typer.BadParameter(f"the file has the unknown key '{key}'{meant}", param_hint="--config")
-        assert parameter.name is not None
         defaults[parameter.name] = _as_given(value, parameter)
     return defaults
 
 
-def _as_given(value: Any, parameter: click.Parameter) -> Any:
+def _as_given(value: Any, parameter: Any) -> Any:
     """A value as the flag would have it: a map of models as NAME=PATH, any other map as JSON, one value as a list of one."""
     if getattr(parameter, "multiple", False):
         if isinstance(value, dict):

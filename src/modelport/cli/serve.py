@@ -3,7 +3,6 @@
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from modelport.cli.config_file import read_into
@@ -21,20 +20,13 @@ CONTEXT = {"auto_envvar_prefix": "MODELPORT"}
 _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63})=(.+)", re.DOTALL)
 
 
-class _ModelUri(click.ParamType):
-    """In a variable, several are separated by commas."""
-
-    name = "[NAME=]PATH"
-    envvar_list_splitter = ","
-
-
 def serve(
     model_uri: Annotated[
-        list[Any],
+        list[str],
         typer.Option(
             "-m",
             "--model-uri",
-            click_type=_ModelUri(),
+            metavar="[NAME=]PATH",
             help="Model directory: a path or a file: URI. NAME=PATH, any number of times: served at /models/NAME/….",
         ),
     ],
@@ -124,7 +116,7 @@ def serve(
         log.warning("ANYONE who reaches %s can use this model: give --api-key, and --ssl-certfile for encryption", host)
     run(
         ServeSettings(
-            models=read_models([str(uri) for uri in model_uri], model_name),
+            models=read_models(model_uri, model_name),
             host=host,
             port=port,
             python=python,

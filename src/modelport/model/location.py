@@ -48,7 +48,7 @@ def _nearby(path: Path) -> str | None:
 
 
 def fingerprint(folder: Path) -> str:
-    """What changes when a file of the model is written, added, removed or renamed, as the file system tells. Reads no content."""
+    """What changes when a file of the model is written, added, removed or renamed; reads no content."""
     digest = hashlib.sha256(str(folder).encode())
     for parent, folders, names in os.walk(folder):
         folders.sort()

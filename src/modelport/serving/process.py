@@ -198,7 +198,8 @@ class _Parent:
         number = next(self._numbers)
         answer = self._reloads[number] = asyncio.get_running_loop().create_future()
         self.tell(reload=number)
-        return await answer
+        models: list[dict[str, Any]] = await answer
+        return models
 
     def reloaded(self, number: int, models: list[dict[str, Any]]) -> None:
         self._reloads.pop(number).set_result(models)
@@ -236,7 +237,7 @@ async def _run(control: socket.socket, listener: socket.socket, metrics_descript
 
 
 def message_line(**message: Any) -> bytes:
-    """A message on the control socket. From the parent: ``settings`` first, then ``row``, ``listen``, ``reloaded``, ``drain``."""
+    """A message on the control socket. A parent's: ``settings`` first, then ``row``, ``listen``, ``reloaded``, ``drain``."""
     return json.dumps(message).encode() + b"\n"
 
 
