@@ -21,6 +21,9 @@ log = logging.getLogger("modelport.routes")
 MLFLOW_FORMAT_VERSION = "3.17.2"
 """The MLflow whose model format and scoring protocol we speak; what `/version` answers."""
 
+MAX_KNOWN = 40
+"""Paths that are named to who asked for one that is not there."""
+
 Reload = Callable[[], Awaitable[list[dict[str, Any]]]]
 """Loads anew the models whose files have changed; says of each what became of it, ``error_code`` where it failed."""
 
@@ -83,11 +86,12 @@ class Routes:
         """A path that is in no table: a file of the documentation, or nothing."""
         if any(model.other(request) for model in self._models.values()):
             return
-        known = list(self._table)
         if request.path.startswith(b"/v2/"):
-            known = [path for path in known if path.startswith(b"/v2/models/") and path.endswith(b"/infer")]
-        there = ", ".join(path.decode() for path in known[:30])
-        message = f"nothing is served at this path; there is {there}{', …' if len(known) > 30 else ''}"
+            known = [path for path in self._table if path.startswith(b"/v2/models/") and path.endswith(b"/infer")]
+        else:
+            known = [path for path in self._table if b"/v2/" not in path]
+        there = ", ".join(path.decode() for path in known[:MAX_KNOWN])
+        message = f"nothing is served at this path; there is {there}{', …' if len(known) > MAX_KNOWN else ''}"
         self._answers.error(request, 404, "NOT_FOUND", message)
 
     def _allowed(self, request: Request) -> bool:
