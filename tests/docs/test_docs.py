@@ -279,7 +279,7 @@ def test_every_error_code_is_documented_with_its_status() -> None:
         if re.fullmatch(r"`[A-Z_]+`", cells[0]) and cells[1].isdigit()
     }
     sources = "".join(path.read_text() for path in (ROOT / "src" / "modelport" / "serving").glob("*.py"))
-    answered = re.findall(r"\b_(?:error|refuse)\((?:request, )?(\d{3}), \"([A-Z_]+)\"", sources)
+    answered = re.findall(r"\b_?(?:error|refuse)\((?:request, )?(\d{3}), \"([A-Z_]+)\"", sources)
     assert len(answered) >= 10, "the calls that answer with an error are spelled otherwise now"
     assert documented == {**MLFLOW_STATUS, **{code: int(status) for status, code in answered}}
 
