@@ -19,6 +19,7 @@ from pathlib import Path
 from benchmarks.measure import Failed, Sample, help_seconds, measure_raw, measure_server
 from benchmarks.report import SAMPLES, markdown
 from benchmarks.results import Results
+from benchmarks.sections import RESULTS, write_section
 from benchmarks.servers import MODEL_PYTHON, RAW, ROOT, SERVERS
 from benchmarks.workloads import MODELS, WORKLOADS
 
@@ -44,7 +45,7 @@ def main() -> int:
     facts = describe(options.rounds, options.seconds)
     results = Results(facts, failures, help_s, samples)
     SAMPLES.write_text(json.dumps(results.plain(), indent=1))
-    options.out.write_text(markdown(results))
+    write_section("serving", markdown(results), options.out)
     print(f"wrote {options.out}")
     return 1 if failures else 0
 
@@ -56,7 +57,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), metavar="W")
     servers = [*SERVERS, RAW]
     parser.add_argument("--servers", nargs="+", choices=servers, default=servers, metavar="S", help=", ".join(servers))
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/RESULTS.md")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     options.out = options.out.resolve()
     return options

@@ -73,6 +73,7 @@ class WorkerProcess:
                 "-B",
                 str(self._spec.bundle),
                 str(listener.fileno()),
+                self._spec.name,  # for whoever looks at the list of processes
                 pass_fds=[listener.fileno()],
                 env=self._spec.environment,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -93,6 +94,7 @@ class WorkerProcess:
             "threads": self._spec.threads,
             "max_body": self._spec.max_body,
             "sys_path": self._spec.sys_path,
+            "allow_python_mismatch": self._spec.allow_python_mismatch,
         }
         channel.send(wire.HANDSHAKE, 0, orjson.dumps(settings))
         self._writer.write(channel.take())
