@@ -2,14 +2,17 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
 import modelport
 from modelport import cli, server
+from modelport.cli.serve import read_models
 from modelport.settings import MIB, ModelSource, ServeSettings
 
 VARIABLES = (
@@ -143,3 +146,53 @@ def test_the_version_and_the_help_are_told() -> None:
     assert CliRunner().invoke(cli.app, ["--version"]).output == f"{modelport.__version__}\n"
     text = CliRunner().invoke(cli.app, ["serve", "--help"]).output
     assert "modelport serve -m ./model" in text
+
+
+@pytest.mark.parametrize(
+    ("models", "expected"),
+    [
+        (["m"], [("mlflow-model", "m", "")]),
+        (["a=m"], [("a", "m", "/models/a")]),
+        (["a=m", "b-2.x=file:///m"], [("a", "m", "/models/a"), ("b-2.x", "file:///m", "/models/b-2.x")]),
+        (["/a/b=c"], [("mlflow-model", "/a/b=c", "")]),
+        (["a=b=c"], [("a", "b=c", "/models/a")]),
+    ],
+)
+def test_models_are_named_before_their_path(models: list[str], expected: list[tuple[str, str, str]]) -> None:
+    assert read_models(models, "mlflow-model") == tuple(ModelSource(*source) for source in expected)
+
+
+def test_a_path_that_is_there_is_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a=b").mkdir()
+    assert read_models(["a=b"], "m") == (ModelSource("m", "a=b"),)
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        (["-m", "n"], "of several models each needs a name: -m NAME=m"),
+        (["-m", "a=x", "-m", "a=y"], "of several models each needs a name"),
+        (["--model-config", "[1]"], "a JSON object is wanted"),
+        (["--model-config", "{"], "this is no JSON"),
+        (["--memory-limit", "0"], "--memory-limit"),
+    ],
+)
+def test_models_and_their_configuration_are_checked(command: Command, models: list[str], said: str) -> None:
+    result, settings = command(*models)
+    assert (result.exit_code, settings) == (2, None)
+    assert said in " ".join(result.output.replace("│", " ").split())
+
+
+def test_two_models_of_one_name_are_refused() -> None:
+    with pytest.raises(typer.BadParameter, match="two models are named 'a'"):
+        read_models(["a=x", "a=y"], "m")
+
+
+def test_the_model_s_configuration_comes_from_a_flag_or_mlflow_s_variable(command: Command) -> None:
+    _, settings = command(SERVING_MODEL_CONFIG='{"a": 1}')
+    assert settings is not None
+    assert settings.model_config == {"a": 1}
+    _, settings = command("--model-config", '{"a": 2}', SERVING_MODEL_CONFIG='{"a": 1}')
+    assert settings is not None
+    assert settings.model_config == {"a": 2}
