@@ -10,7 +10,8 @@ import logging
 import re
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 import orjson
@@ -37,40 +38,25 @@ class Overloaded(Exception):
 class Call:
     """One request on its way through the pool; ``on_done(call)`` is called exactly once, unless it is cancelled."""
 
-    __slots__ = (
-        "abandoned",
-        "alone",
-        "answer",
-        "body",
-        "deadline",
-        "error",
-        "facts",
-        "head",
-        "id",
-        "link",
-        "on_done",
-        "sent_at",
-        "started",
-        "stream",
-    )
+    # Most calls keep most of these, and setting them for each call costs more than all the rest of it.
+    id = 0
+    deadline = 0.0
+    link: "Link | None" = None
+    sent_at = 0.0
+    started = False
+    alone = False
+    abandoned = False
+    stream: "Stream | None" = None
+    """Set where the answer is to come bit by bit, before ``on_done``."""
+    answer = b""
+    facts: Mapping[str, Any] = MappingProxyType({})
+    """What the worker says of the answer: rows, phases (microseconds), joined."""
+    error: dict[str, Any] | None = None
 
-    def __init__(self, head: bytes, body: bytes, on_done: Callable[["Call"], None]) -> None:
+    def __init__(self, head: bytes, body: bytes, on_done: Callable[[Any], None]) -> None:
         self.head = head
         self.body = body
         self.on_done = on_done
-        self.id = 0
-        self.deadline = 0.0
-        self.link: Link | None = None
-        self.sent_at = 0.0
-        self.started = False
-        self.alone = False
-        self.abandoned = False
-        self.stream: Stream | None = None
-        """Set where the answer is to come bit by bit, before ``on_done``."""
-        self.answer = b""
-        self.facts: dict[str, Any] = {}
-        """What the worker says of the answer: rows, phases (microseconds), joined."""
-        self.error: dict[str, Any] | None = None
 
 
 class Stream:
@@ -104,10 +90,10 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def send(self, call: Call, budget: float) -> None:
-        """Give the call to the worker; ``budget`` in seconds."""
+    def send(self, call: Call, budget: float, now: float) -> None:
+        """Give the call to the worker; ``budget`` in seconds from ``now``."""
         call.link = self
-        call.sent_at = self._pool.loop.time()
+        call.sent_at = now
         call.started = not (self.address.user_code or call.alone)
         self.calls[call.id] = call
         flags = wire.ALONE if call.alone else 0
@@ -241,11 +227,12 @@ class Pool:
             raise Overloaded
         self._next_id += 1
         call.id = self._next_id
-        call.deadline = self.loop.time() + self._timeout
+        now = self.loop.time()
+        call.deadline = now + self._timeout
         self._open[call.id] = call
         if self._timer is None:
             self._timer = self.loop.call_at(call.deadline, self._expire)
-        self._dispatch(call)
+        self._dispatch(call, now)
 
     def cancel(self, call: Call) -> None:
         """Nobody waits for this call any more."""
@@ -359,14 +346,14 @@ class Pool:
 
     # -- giving calls to workers -----------------------------------------------------------------------------------
 
-    def _dispatch(self, call: Call) -> None:
+    def _dispatch(self, call: Call, now: float) -> None:
         link = self._freest()
         if link is None or self._queue:
             self._queue.append(call)
             if link is not None:
                 self._feed()
         else:
-            link.send(call, self._timeout)
+            link.send(call, self._timeout, now)
 
     def _freest(self) -> Link | None:
         links = self._links
@@ -385,7 +372,8 @@ class Pool:
             if link is None:
                 return
             call = self._queue.popleft()
-            link.send(call, call.deadline - self.loop.time())
+            now = self.loop.time()
+            link.send(call, call.deadline - now, now)
 
     def _requeue(self, calls: list[Call]) -> None:
         for call in reversed(calls):
