@@ -187,7 +187,7 @@ def test_every_process_shows_what_all_of_them_counted(guarded: Server) -> None:
         return guarded.ask("/metrics", authorization="Bearer secret")[1].decode()
 
     def pings() -> float:
-        found = re.search(r'modelport_requests_total\{route="/ping",status="200"\} (\S+)', shown())
+        found = re.search(r'modelport_requests_total\{model="mlflow-model",route="/ping",status="200"\} (\S+)', shown())
         return float(found[1]) if found else 0.0
 
     before = pings()

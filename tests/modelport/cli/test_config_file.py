@@ -1,5 +1,6 @@
 """`--config FILE`: keys are flags; a flag and a variable win over the file; what nobody can mean is refused."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     """Runs ``modelport serve --config`` with this content, up to the point where it would serve."""
     served: list[ServeSettings] = []
     monkeypatch.setattr(server, "serve", served.append)
+    log = logging.getLogger("modelport")
+    before, level = list(log.handlers), log.level
 
     def run(content: Any, *arguments: str, **variables: str) -> tuple[Result, ServeSettings | None]:
         file = tmp_path / "serve.yaml"
@@ -26,6 +29,8 @@ def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
         return result, served.pop() if served else None
 
     yield run
+    log.handlers[:] = before
+    log.setLevel(level)
 
 
 def test_every_kind_of_flag_can_stand_in_the_file(serve: Any) -> None:
