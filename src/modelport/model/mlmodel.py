@@ -28,15 +28,27 @@ def read(folder: Path) -> dict[str, Any]:
         ModelNotLoadable: it is no YAML, or no map.
     """
     path = folder / FILE_NAME
-    try:
-        data = yaml.load(path.read_bytes(), _Loader)
-    except FileNotFoundError:
-        raise NotFound(f"there is no file {path}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ModelNotLoadable(f"{path} is no valid YAML: {' '.join(str(error).split())}") from error
+    data = read_yaml(path)
     if not isinstance(data, dict):
         raise ModelNotLoadable(f"{path} holds no map, so it describes no model")
     return {str(key): _plain(value) for key, value in data.items()}
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file of a model.
+
+    Raises:
+        NotFound: there is no such file.
+        ModelNotLoadable: it cannot be read, or is no YAML.
+    """
+    try:
+        return yaml.load(path.read_bytes(), _Loader)
+    except FileNotFoundError:
+        raise NotFound(f"there is no file {path}") from None
+    except OSError as error:
+        raise ModelNotLoadable(f"{path} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ModelNotLoadable(f"{path} is no valid YAML: {' '.join(str(error).split())}") from error
 
 
 def _plain(value: Any) -> Any:

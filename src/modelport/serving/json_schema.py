@@ -5,10 +5,10 @@ we. Answers are described more loosely: a signature says what a model's author s
 No schema here is empty: what may be anything says so.
 """
 
-import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from modelport.model.example_request import default_as_json, is_unified
 from modelport_runtime.schema import (
     AnyType,
     Array,
@@ -138,17 +138,6 @@ def of_param(spec: ParamSpec) -> JsonSchema:
     single = or_null(of_type(spec.type)) if isinstance(spec.type, Scalar) else of_type(spec.type)
     schema = single if spec.shape is None else {"type": "array", "items": single}
     return {**schema, "default": default_as_json(spec)}
-
-
-def default_as_json(spec: ParamSpec) -> Any:
-    """A parameter's default as a client would write it."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, list):
-            return [plain(item) for item in value]
-        return value.isoformat() if isinstance(value, datetime.date) else value
-
-    return plain(spec.default)
 
 
 def of_params(specs: Sequence[ParamSpec]) -> JsonSchema:
@@ -293,9 +282,7 @@ def rows(schema: Schema, strict: bool = False) -> JsonSchema:
 def unified(schema: Schema | None, params: Sequence[ParamSpec]) -> JsonSchema | None:
     """The body of a chat, completion or embedding request, whose members are columns and params; None where a body with
     ``messages``, ``prompt`` or ``input`` would not fit."""
-    if schema is None or schema.is_tensor or not schema.has_names:
-        return None
-    if not {"messages", "prompt", "input"} & set(schema.names):
+    if schema is None or not is_unified(schema):
         return None
     members = {
         str(spec.name): of_type(spec.type) if spec.required else or_null(of_type(spec.type)) for spec in schema.columns

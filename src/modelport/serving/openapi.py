@@ -1,12 +1,12 @@
 """`/openapi.json`: what this server answers, for this model, as OpenAPI 3.1. Its types are those of the signature."""
 
-import base64
 import json
 import math
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from modelport.model.example_request import EXAMPLES, default_as_json, example_of, item_of
 from modelport.serving import json_schema
 from modelport.serving.invocations import ANSWER_TYPES, CONTENT_TYPES
 from modelport.serving.json_schema import JsonSchema
@@ -15,7 +15,7 @@ from modelport.serving.open_inference import OpenInference
 from modelport.serving.score import Score
 from modelport.serving.served_model import ServedModel
 from modelport.serving.status import MLFLOW_STATUS
-from modelport_runtime.schema import Array, DataType, Map, Object, ParamSpec, Scalar, Schema, Signature, TensorSpec
+from modelport_runtime.schema import ParamSpec, Scalar, Schema, Signature, TensorSpec
 
 MAX_EXAMPLE = 20_000
 """Bytes of JSON. A larger example would be most of the document, and is left out."""
@@ -108,7 +108,7 @@ def _params_table(specs: Iterable[ParamSpec]) -> list[str]:
     rows = []
     for spec in specs:
         kind = str(spec.type) if spec.shape is None else f"list of {spec.type}"
-        rows.append((spec.name, kind, json.dumps(json_schema.default_as_json(spec), ensure_ascii=False)))
+        rows.append((spec.name, kind, json.dumps(default_as_json(spec), ensure_ascii=False)))
     return _table(("name", "type", "default"), rows)
 
 
@@ -127,65 +127,6 @@ def _cell(value: Any) -> str:
 
 
 # -- examples
-
-
-def example_of(signature: Signature | None) -> dict[str, Any] | None:
-    """A request to `/invocations` that fits the signature, with the defaults of its parameters; None where there are no
-    inputs to be known."""
-    if signature is None or signature.inputs is None:
-        return None
-    schema, params = signature.inputs, signature.params or ()
-    defaults = {spec.name: json_schema.default_as_json(spec) for spec in params}
-    if not signature.is_from_type_hint and json_schema.unified(schema, params) is not None:
-        required = {str(spec.name): _example_value(spec.type) for spec in schema.columns if spec.required}
-        return required or {str(spec.name): _example_value(spec.type) for spec in schema.columns}
-    if signature.is_from_type_hint:
-        example: dict[str, Any] = {"inputs": [_example_value(spec.type) for spec in schema.columns]}
-    elif schema.is_tensor:
-        tensors = [(spec.name, _example_tensor(spec)) for spec in schema.tensors]
-        example = {"inputs": {str(name): tensor for name, tensor in tensors} if schema.has_names else tensors[0][1]}
-    else:
-        row = [_example_value(spec.type) for spec in schema.columns]
-        columns: dict[str, Any] = {"columns": list(schema.names)} if schema.has_names else {}
-        example = {"dataframe_split": {**columns, "data": [row]}}
-    return {**example, "params": defaults} if defaults else example
-
-
-_EXAMPLES: dict[str, Any] = {
-    "boolean": True,
-    "integer": 1,
-    "long": 1,
-    "float": 0.5,
-    "double": 0.5,
-    "string": "text",
-    "binary": base64.b64encode(b"bytes").decode(),
-    "datetime": "2024-05-01T12:00:00Z",
-}
-
-
-def _example_value(kind: DataType) -> Any:
-    if isinstance(kind, Scalar):
-        return _EXAMPLES[kind.name]
-    if isinstance(kind, Array):
-        return [_example_value(kind.items)]
-    if isinstance(kind, Object):
-        return {p.name: _example_value(p.type) for p in kind.properties}
-    return {"key": _example_value(kind.values)} if isinstance(kind, Map) else "anything"
-
-
-def _example_tensor(spec: TensorSpec) -> Any:
-    value = _example_item(spec)
-    for size in reversed(spec.shape):
-        value = [value] * max(size, 1 if size < 0 else 0)
-    return value
-
-
-def _example_item(spec: TensorSpec) -> Any:
-    value: Any = "text"
-    for prefix, example in {"bool": True, "int": 1, "uint": 1, "float": 0.5, "complex": 0.5, "timedelta": 1}.items():
-        if spec.dtype.startswith(prefix):
-            value = example
-    return _EXAMPLES["datetime"] if spec.dtype.startswith("datetime") else value
 
 
 def example_for(model: ServedModel) -> Any:
@@ -350,9 +291,9 @@ def infer_example(model: ServedModel) -> dict[str, Any] | None:
     tensors = []
     for tensor, spec in zip(model_metadata(model)["inputs"], inputs.specs, strict=True):
         if isinstance(spec, TensorSpec):
-            shape, value = [1 if size < 0 else size for size in spec.shape], _example_item(spec)
+            shape, value = [1 if size < 0 else size for size in spec.shape], item_of(spec)
         elif isinstance(spec.type, Scalar):
-            shape, value = [1], _EXAMPLES[spec.type.name]
+            shape, value = [1], EXAMPLES[spec.type.name]
         else:
             return None
         tensors.append({**tensor, "shape": shape, "data": [value] * math.prod(shape)})

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from modelport.model.example_request import example_of
 from modelport.serving import json_schema
-from modelport.serving.openapi import example_of
 from modelport_runtime.enforcement.data import enforce
 from modelport_runtime.enforcement.params import enforce_params
 from modelport_runtime.payload import decoding

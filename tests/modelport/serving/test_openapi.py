@@ -9,6 +9,7 @@ import jsonschema_rs
 import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
+from modelport.model.example_request import example_of
 from modelport.serving import openapi
 from modelport.serving.http import error_body
 from modelport.serving.invocations import CONTENT_TYPES
@@ -262,7 +263,7 @@ def test_without_an_example_one_is_made_from_the_signature(model: ServedModel) -
     if model.signature is None or model.signature.inputs is None:
         assert shown is None
         return
-    assert shown == openapi.example_of(model.signature)
+    assert shown == example_of(model.signature)
     schema_of(document, "Invocation").validate(shown)
     scored = example_in(document, "/score")
     if "messages" not in shown:

@@ -1,0 +1,43 @@
+"""Which part of Modelport would load a model, and whether it could in a given environment."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from modelport.errors import ModelportError
+from modelport.model.inspection.report import Serving
+from modelport_runtime.flavors import flavor_for, needs_mlflow
+from modelport_runtime.model import PYFUNC, Model
+from modelport_runtime.pickled_code import holds_code
+
+
+def serving(model: Model, environment: Mapping[str, Any]) -> Serving:
+    """In an environment as ``modelport_runtime.distributions.describe`` tells it, asked for ``mlflow`` too."""
+    if PYFUNC not in model.flavors:
+        others = ", ".join(sorted(model.flavors)) or "none"
+        return Serving(None, None, f"it has no {PYFUNC} flavor, so Python cannot call it (its flavors: {others})")
+    loader = model.pyfunc.get("loader_module")
+    if not isinstance(loader, str) or not loader:
+        return Serving(None, None, f"its {PYFUNC} flavor names no loader_module")
+    python_problem = _python_problem(model, loader, environment["markers"]["python_version"])
+    if needs_mlflow(loader):
+        missing = f"{loader} is part of mlflow, which is not installed in its environment"
+        return Serving(loader, "mlflow", python_problem if environment["versions"]["mlflow"] else missing)
+    own = flavor_for(loader).NAME if loader.split(".")[0] == "mlflow" else loader
+    return Serving(loader, own, python_problem)
+
+
+def _python_problem(model: Model, loader: str, running: str) -> str | None:
+    """Code in a pickle can crash another minor version of Python, so it is not loaded there."""
+    written_by = model.pyfunc.get("python_version")
+    if written_by is None or str(written_by).split(".")[:2] == running.split("."):
+        return None
+    try:
+        file = flavor_for(loader).pickled(model)
+        if file is None:
+            return None
+        with file:
+            if not holds_code(file):
+                return None
+    except (ModelportError, OSError):  # a file that is missing or packed as nobody knows: loading says so
+        return None
+    return f"it was pickled by Python {written_by} together with its code, which can crash Python {running}"
