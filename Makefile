@@ -7,6 +7,7 @@ export UV_COMPILE_BYTECODE ?= 1
 UV := .venv/bin/uv
 RUN := .venv/bin/python
 TEST_ENVS := .envs/mlflow-3/.ready .envs/mlflow-2/.ready .envs/pandas-1/.ready .envs/azure/.ready
+PYTHON_ENVS := $(foreach version,3.8 3.9 3.10 3.11 3.12 3.13,.envs/python-$(version)/.ready)
 BENCH_ENVS := .envs/mlflow-3/.ready .envs/bench-mlserver/.ready .envs/bench-litserve/.ready
 # What the old libraries of these environments warn of among themselves is not ours to mend.
 OLD_WARNINGS := -W ignore::DeprecationWarning -W ignore::UserWarning -W ignore::FutureWarning
@@ -33,12 +34,13 @@ check: .venv/.ready  ## style, types, floors
 	.venv/bin/lint-imports --no-cache
 	$(RUN) -m tests.docs.compatibility --check
 
-test: check $(TEST_ENVS)  ## everything a change must pass
+test: check $(TEST_ENVS) $(PYTHON_ENVS)  ## everything a change must pass
 	$(RUN) -m pytest -q -n 2 --dist loadfile $(ARGS)
 	PYTHONPATH=$(CURDIR)/runtime/src:$(CURDIR) .envs/mlflow-2/bin/python -m pytest -q $(OLD_WARNINGS) tests/runtime
 	PYTHONPATH=$(CURDIR)/runtime/src:$(CURDIR) .envs/pandas-1/bin/python -m pytest -q $(OLD_WARNINGS) tests/runtime
 
-soak: .venv/.ready $(TEST_ENVS)  ## the long form of the killing test: a worker every 8 s for 90 s
+soak: .venv/.ready $(TEST_ENVS)  ## twenty minutes of load, kills, reloads and bad input, into benchmarks/RESULTS.md
+	$(RUN) -m benchmarks.soak $(ARGS)
 	MODELPORT_TEST_KILLING_SECONDS=90 $(RUN) -m pytest -q tests/end_to_end/test_resilience.py -k "killed_workers"
 
 fuzz: .venv/.ready $(TEST_ENVS)  ## the long form of the fuzzing test: 200,000 bent requests for each dialect (FUZZ_SEED=number)
@@ -52,7 +54,8 @@ bench-against: .venv/.ready .envs/mlflow-3/.ready  ## measure beside an earlier 
 
 lock: .venv/.ready  ## compile requirements/*.in to hashed requirements
 	for name in $$(ls requirements/*.in | xargs -n1 basename -s .in); do \
-	  $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	  case $$name in python-*) target="--python-version $${name#python-}";; *) target="--universal --python-version 3.11";; esac; \
+	  $(UV) pip compile -q $$target --generate-hashes --no-header \
 	    requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 clean:  ## remove what was made here: environments, caches
@@ -69,3 +72,9 @@ clean:  ## remove what was made here: environments, caches
 	$(UV) venv -q --clear --python $(PYTHON) .envs/$*
 	$(UV) pip sync -q --python .envs/$*/bin/python --require-hashes $<
 	touch $@
+
+# The environments of other Pythons; one that this machine lacks is left out, and its tests are skipped.
+.envs/python-%/.ready: requirements/python-%.txt | .venv/.ready
+	python=$$($(RUN) -m tests.support.interpreters $*) || exit 1; test -n "$$python" || exit 0; \
+	  $(UV) venv -q --clear --python $$python .envs/python-$* && \
+	  $(UV) pip sync -q --python .envs/python-$*/bin/python --require-hashes $< && touch $@

@@ -57,6 +57,7 @@ def _spec(settings: ServeSettings, source: ModelSource) -> WorkerSpec:
         model_config=settings.model_config,
         threads=settings.threads,
         max_body=settings.max_body,
+        allow_python_mismatch=settings.allow_python_mismatch,
     )
 
 

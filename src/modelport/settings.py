@@ -41,6 +41,8 @@ class ServeSettings:
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     python: str | None = None
+    allow_python_mismatch: bool = False
+    """A pickle with code of another Python is opened all the same."""
     workers: int = 1
     processes: int = 1
     threads: int = 64

@@ -1,15 +1,12 @@
 """The runtime's floor: every module imports on every supported Python, with the standard library alone."""
 
-import os
-import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import modelport_runtime
+from tests.support.interpreters import VERSIONS, interpreter
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys
@@ -22,21 +19,7 @@ print(len(names))
 """
 
 
-def interpreter(version: str) -> str:
-    """An interpreter of this version: this one, one on the path, or one of pyenv's."""
-    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
-        return sys.executable
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    found = sorted(
-        pyenv.glob(f"{version}.*/bin/python"), key=lambda path: [int(n) for n in re.findall(r"\d+", str(path))]
-    )
-    candidate = str(found[-1]) if found else shutil.which(f"python{version}")
-    if candidate is None:
-        pytest.skip(f"no Python {version} on this machine")
-    return candidate
-
-
-@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_every_module_imports_with_the_standard_library_alone(version: str) -> None:
     source = Path(modelport_runtime.__file__).parent.parent
     arguments = ["-I", "-S", "-B", "-c", IMPORT_ALL, str(source)]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import modelport_runtime
-from modelport_runtime import wire
+from modelport_runtime import distributions, wire
 
 pytest.importorskip("numpy")
 pytest.importorskip("pandas")
@@ -129,6 +129,8 @@ class Bench:
             "threads": 4,
             "max_body": 1 << 26,
             "sys_path": [],
+            "allow_python_mismatch": False,
+            "distributions": ["pip", "numpy"],
             **settings,
         }
         self.control.send((wire.HANDSHAKE, 0, json.dumps(head).encode()))
@@ -235,6 +237,8 @@ def test_a_loaded_model_says_what_it_is(bench: Bench) -> None:
     assert (facts["user_code"], facts["joins"]) == (True, False)
     assert facts["python"] == ".".join(map(str, sys.version_info[:3]))
     assert "no input example" in facts["warm_up_note"]
+    assert facts["environment"] == distributions.describe(["pip", "numpy"])
+    assert facts["needs_mlflow"] is False
 
 
 def test_a_launcher_that_leaves_before_the_handshake_ends_the_worker(bench: Bench) -> None:

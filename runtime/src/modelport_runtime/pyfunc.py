@@ -12,11 +12,12 @@ from typing import Any, Callable, Dict, Iterator, Optional, Union
 from modelport_runtime.enforcement.data import enforce
 from modelport_runtime.enforcement.params import enforce_params
 from modelport_runtime.errors import InvalidInput, ModelNotLoadable, ModelportError
-from modelport_runtime.flavors import flavor_for
+from modelport_runtime.flavors import Flavor, flavor_for
 from modelport_runtime.flavors.predictor import Predictor
 from modelport_runtime.mlflow_names.model_config import read_yaml
 from modelport_runtime.mlflow_names.type_hints import to_example_type
 from modelport_runtime.model import Model
+from modelport_runtime.pickled_code import holds_code
 from modelport_runtime.policy import LENIENT
 from modelport_runtime.schema import Signature
 
@@ -99,10 +100,13 @@ class PyFuncModel:
         return "mlflow.pyfunc.loaded_model:\n" + "".join(lines)
 
 
-def load(folder: str, mlmodel: Dict[str, Any], model_config: ModelConfig = None) -> PyFuncModel:
+def load(
+    folder: str, mlmodel: Dict[str, Any], model_config: ModelConfig = None, allow_python_mismatch: bool = False
+) -> PyFuncModel:
     """Load the model in ``folder`` whose MLmodel file was parsed to ``mlmodel``.
 
-    ``model_config`` (a dictionary or the path of a YAML file) overrides keys of the saved configuration. Raises
+    ``model_config`` (a dictionary or the path of a YAML file) overrides keys of the saved configuration. A pickle that
+    brings code of another Python is refused before it is opened, but for ``allow_python_mismatch``. Raises
     ``ModelNotLoadable``, with the text of the model's own traceback where its code failed.
     """
     model = Model.from_mlmodel(folder, mlmodel)
@@ -113,10 +117,11 @@ def load(folder: str, mlmodel: Dict[str, Any], model_config: ModelConfig = None)
         raise ModelNotLoadable(f"the MLmodel file in {folder} names no loader_module")
     config = merged_config(entry.get("config"), model_config)
     model = dataclasses.replace(model, flavors={**model.flavors, "python_function": {**entry, "config": config}})
-    _warn_of_other_python(entry.get("python_version"))
-    _add_code(model)
+    flavor = flavor_for(entry["loader_module"])
     try:
-        predictor = flavor_for(entry["loader_module"]).load(model, config)
+        _check_python(model, flavor, allow_python_mismatch)
+        _add_code(model)
+        predictor = flavor.load(model, config)
     except ModelportError:
         raise
     except ModuleNotFoundError as error:
@@ -157,10 +162,26 @@ def merged_config(saved: Optional[Dict[str, Any]], given: ModelConfig) -> Dict[s
     return {**saved, **{key: value for key, value in overrides.items() if key in saved}}
 
 
-def _warn_of_other_python(written_by: Optional[str]) -> None:
+def _check_python(model: Model, flavor: Flavor, allow_mismatch: bool) -> None:
+    """Refuse a pickle with code of another minor version, which can crash this interpreter; warn of any other difference."""
+    written_by = model.pyfunc.get("python_version")
     running = "{}.{}".format(*sys.version_info)
-    if written_by is not None and ".".join(str(written_by).split(".")[:2]) != running:
-        log.warning("the model was saved by Python %s and runs on %s", written_by, running)
+    saved_by = ".".join(str(written_by).split(".")[:2])
+    if written_by is None or saved_by == running:
+        return
+    log.warning("the model was saved by Python %s and runs on %s", written_by, running)
+    file = None if allow_mismatch else flavor.pickled(model)
+    if file is None:
+        return
+    with file:
+        refused = holds_code(file)
+    if refused:
+        raise ModelNotLoadable(
+            f"this model was pickled by Python {written_by} together with its code, which can crash Python {running}",
+            code="PYTHON_VERSION_MISMATCH",
+            hint=f"Run it on Python {saved_by} (--python names the interpreter), or take the risk: "
+            "--allow-python-mismatch, from Python allow_python_mismatch=True.",
+        )
 
 
 def _add_code(model: Model) -> None:

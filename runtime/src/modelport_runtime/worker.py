@@ -208,10 +208,13 @@ class Worker:
         if settings["wire"] != wire.WIRE_VERSION:
             raise ModelNotLoadable(f"wire version {settings['wire']} is spoken there, {wire.WIRE_VERSION} here")
         sys.path += [entry for entry in settings["sys_path"] if entry not in sys.path]
-        from modelport_runtime import pyfunc
+        from modelport_runtime import distributions, pyfunc
+        from modelport_runtime.flavors import needs_mlflow
 
         began = time.perf_counter()
-        model = pyfunc.load(settings["model_path"], settings["mlmodel"], settings["model_config"])
+        model = pyfunc.load(
+            settings["model_path"], settings["mlmodel"], settings["model_config"], settings["allow_python_mismatch"]
+        )
         scorer = Scorer(model, settings["name"])
         loaded = time.perf_counter()
         try:
@@ -235,6 +238,8 @@ class Worker:
             "load_seconds": round(loaded - began, 3),
             "warm_up_seconds": round(time.perf_counter() - loaded, 3),
             "warm_up_note": note,
+            "environment": distributions.describe(settings["distributions"]),
+            "needs_mlflow": needs_mlflow(model.loader_module),
         }
 
     # -- frames in -----------------------------------------------------------------------------------------------------

@@ -52,6 +52,10 @@ def serve(
     python: Annotated[
         str | None, typer.Option(help="The model's interpreter; the one that runs modelport if not given.")
     ] = None,
+    allow_python_mismatch: Annotated[
+        bool,
+        typer.Option("--allow-python-mismatch", help="Load a model pickled with its code by another Python version."),
+    ] = False,
     enable_mlserver: Annotated[bool, typer.Option("--enable-mlserver", help="Accepted; not needed.")] = False,
     threads: Annotated[
         int, typer.Option(min=1, help="Requests that a Python model's own code may serve at once, per worker.")
@@ -120,6 +124,7 @@ def serve(
             host=host,
             port=port,
             python=python,
+            allow_python_mismatch=allow_python_mismatch,
             workers=workers,
             processes=processes,
             threads=threads,

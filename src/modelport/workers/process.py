@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from modelport.errors import WorkerFailed
+from modelport.model import requirements
 from modelport.workers.memory import resident_memory
 from modelport.workers.spec import WorkerSpec
 from modelport_runtime import wire
@@ -51,6 +52,7 @@ class WorkerProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
         self.facts: dict[str, Any] = {}
+        self.wanted = requirements.Wanted(None)
         self.answered = False
         self.memory_when_ready = 0
 
@@ -80,6 +82,8 @@ class WorkerProcess:
                 stdout=sys.stderr.fileno(),
                 start_new_session=True,  # a signal to our process group is ours to handle
             )
+        # In a thread, and while the interpreter starts: the first time it takes as long as an import of `packaging`.
+        self.wanted = await asyncio.to_thread(requirements.wanted, self._spec.model_path)
         try:
             reader, self._writer = await asyncio.open_unix_connection(self._path)
         except OSError:  # it ended before anybody could listen to it
@@ -94,6 +98,7 @@ class WorkerProcess:
             "threads": self._spec.threads,
             "max_body": self._spec.max_body,
             "sys_path": self._spec.sys_path,
+            "distributions": self.wanted.names,
             "allow_python_mismatch": self._spec.allow_python_mismatch,
         }
         channel.send(wire.HANDSHAKE, 0, orjson.dumps(settings))
@@ -230,6 +235,10 @@ class WorkerSet:
         except BaseException:
             await asyncio.gather(*(worker.stop(0) for worker in workers), return_exceptions=True)
             raise
+        facts = workers[0].facts
+        differing = requirements.mismatches(workers[0].wanted.lines, facts["environment"], facts["needs_mlflow"])
+        if differing is not None:
+            log.warning("%s: %s", spec.model_path, differing)
         return workers
 
     def _fill(self, workers: list[WorkerProcess]) -> None:

@@ -28,6 +28,7 @@ class WorkerSpec:
     max_body: int
     environment: dict[str, str]
     sys_path: list[str]
+    allow_python_mismatch: bool
 
 
 def worker_spec(
@@ -40,6 +41,7 @@ def worker_spec(
     model_config: dict[str, Any] | None = None,
     threads: int,
     max_body: int,
+    allow_python_mismatch: bool = False,
 ) -> WorkerSpec:
     """The spec of a model in the interpreter ``python`` (None: this one), where ``workers`` of them share the cores.
 
@@ -66,4 +68,5 @@ def worker_spec(
         max_body=max_body,
         environment=environment,
         sys_path=[entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry],
+        allow_python_mismatch=allow_python_mismatch,
     )

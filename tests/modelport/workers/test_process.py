@@ -50,6 +50,7 @@ if act == "refuse":
     control.sendall(channel.take())
     sys.exit(0)
 facts = {"wire": settings["wire"], "pid": os.getpid(), "user_code": False, "settings": settings}
+facts.update(environment={"versions": {"wanted-thing": "1.5"}, "markers": {}}, needs_mlflow=False)
 channel.send(wire.HANDSHAKE, 0, json.dumps(facts).encode())
 control.sendall(channel.take())
 if act == "die":
@@ -96,6 +97,7 @@ class Bench:
             max_body=1 << 20,
             environment=dict(os.environ),
             sys_path=["/some/where"],
+            allow_python_mismatch=False,
         )
         self.tables: list[list[WorkerAddress]] = []
         self.set = WorkerSet(self.spec, count, self.run_folder, self.tables.append, 0.0, memory_limit)
@@ -143,6 +145,20 @@ def run(tmp_path: Path) -> Iterator[Callable[..., None]]:
         assert list(bench.run_folder.iterdir()) == []
 
     yield with_bench
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_the_workers_environment_lacks_is_said_once(
+    run: Any, caplog: pytest.LogCaptureFixture, count: int
+) -> None:
+    async def test(bench: Bench) -> None:
+        (bench.spec.model_path / "requirements.txt").write_text("wanted-thing==2.0\nother\nwanted-thing>1\n")
+        facts = await bench.set.start()
+        assert facts["settings"]["distributions"] == ["wanted-thing", "other", "wanted-thing"]
+
+    run(test, "serve", count=count)
+    (said,) = [record.getMessage() for record in caplog.records if "requirements" in record.getMessage()]
+    assert said.endswith("what its environment has: wanted-thing==2.0 (found 1.5), other (found none)")
 
 
 def test_all_workers_are_ready_when_start_returns(run: Any) -> None:

@@ -172,12 +172,30 @@ def test_what_json_cannot_say_is_read_from_text_when_serving(load, monkeypatch):
             lines.predict([{"text": "a", "when": "2020-01-02T00:00:00"}])
 
 
-def test_a_pickle_of_another_python_is_refused_before_it_is_opened(load, saved_models):
-    folder = saved_models(OWN or "mlflow-3") / "python_class"
+def of_another_python(folder: Path) -> tuple[str, dict[str, Any]]:
     data = yaml.safe_load((folder / "MLmodel").read_text())
     data["flavors"]["python_function"]["python_version"] = "3.7.9"
-    with pytest.raises(ModelNotLoadable, match=r"pickled by Python 3\.7\.9"):
-        pyfunc.load(str(folder), data)
+    return str(folder), data
+
+
+@pytest.mark.parametrize("name", ["python_class", "python_lzma", "python_bzip2", "python_gzip", "function"])
+def test_code_of_another_python_is_refused_before_it_is_opened(saved_models, name):
+    model = of_another_python(saved_models(OWN or "mlflow-3") / name)
+    with pytest.raises(ModelNotLoadable, match=r"pickled by Python 3\.7\.9") as refused:
+        pyfunc.load(*model)
+    assert refused.value.code == "PYTHON_VERSION_MISMATCH" and "Python 3.7 " in refused.value.hint
+
+
+def test_code_of_another_python_is_opened_with_leave_and_warned_of(saved_models, caplog):
+    loaded = pyfunc.load(*of_another_python(saved_models(OWN or "mlflow-3") / "python_class"), None, True)
+    assert loaded.unwrap_python_model() is not None
+    assert "saved by Python 3.7.9" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["code_class", "own_loader", *(["sklearn_cloudpickle"] if _as_pickled() else [])])
+def test_models_of_another_python_without_code_of_it_are_only_warned_of(saved_models, caplog, name):
+    pyfunc.load(*of_another_python(saved_models(OWN or "mlflow-3") / name))
+    assert "saved by Python 3.7.9" in caplog.text
 
 
 @pytest.mark.skipif(OWN is not None, reason="mlflow itself is installed")

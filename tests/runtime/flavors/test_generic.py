@@ -110,3 +110,11 @@ def test_a_module_that_is_no_loader_is_named(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "loads_nothing.py").write_text("")
     with pytest.raises(ModelNotLoadable, match="loads_nothing has no function _load_pyfunc"):
         pyfunc.load(str(tmp_path), {"flavors": {"python_function": {"loader_module": "loads_nothing"}}})
+
+
+def test_the_pickle_that_mlflow_s_own_loaders_open_is_looked_into_as_well(tmp_path: Path) -> None:
+    cloudpickle = pytest.importorskip("cloudpickle")
+    (tmp_path / "python_model.pkl").write_bytes(cloudpickle.dumps(lambda messages: messages))
+    entry = {"loader_module": "mlflow.pyfunc.loaders.chat_model", "python_model": "python_model.pkl"}
+    with pytest.raises(ModelNotLoadable, match=r"pickled by Python 3\.7\.9"):
+        pyfunc.load(str(tmp_path), {"flavors": {"python_function": {**entry, "python_version": "3.7.9"}}})

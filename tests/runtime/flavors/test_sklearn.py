@@ -25,6 +25,7 @@ from sklearn.neighbors import KNeighborsClassifier  # noqa: E402
 from sklearn.pipeline import make_pipeline, make_union  # noqa: E402
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler  # noqa: E402
 
+from modelport_runtime import pyfunc  # noqa: E402
 from modelport_runtime.errors import ModelNotLoadable  # noqa: E402
 from modelport_runtime.flavors import sklearn as flavor  # noqa: E402
 from modelport_runtime.flavors.predictor import Predictor  # noqa: E402
@@ -214,3 +215,19 @@ def test_untrusted_skops_types_are_named(tmp_path):
     flavors = {"python_function": {"loader_module": "mlflow.sklearn"}, "sklearn": entry}
     with warnings.catch_warnings(), pytest.raises(ModelNotLoadable, match="does not trust"):
         flavor.load(Model.from_mlmodel(str(tmp_path), {"flavors": flavors}), {})
+
+
+@pytest.mark.parametrize(("written_as", "refused"), [("cloudpickle", True), ("pickle", False)])
+def test_a_transformer_pickled_by_value_is_refused_on_another_python(
+    tmp_path: Path, written_as: str, refused: bool
+) -> None:
+    cloudpickle = pytest.importorskip("cloudpickle")
+    function = (lambda X: X) if refused else None
+    with (tmp_path / "model.pkl").open("wb") as file:
+        cloudpickle.dump(make_pipeline(FunctionTransformer(function), LogisticRegression()).fit(FRAME, TARGET), file)
+    entry = {"loader_module": "mlflow.sklearn", "model_path": "model.pkl", "python_version": "3.7.9"}
+    data = {"flavors": {"python_function": entry, "sklearn": {"serialization_format": written_as}}}
+    if refused:
+        with pytest.raises(ModelNotLoadable, match="can crash"):
+            pyfunc.load(str(tmp_path), data)
+    assert pyfunc.load(str(tmp_path), data, None, refused).predict(FRAME).shape == (len(FRAME),)

@@ -1,6 +1,6 @@
 """The flavors: one module each, in the order in which they are asked."""
 
-from typing import Any, Dict, Protocol, Tuple
+from typing import Any, BinaryIO, Dict, Optional, Protocol, Tuple
 
 from modelport_runtime.flavors import generic, onnx, python_function, sklearn
 from modelport_runtime.flavors.predictor import Predictor
@@ -16,6 +16,9 @@ class Flavor(Protocol):
     def handles(self, loader_module: str) -> bool:
         """Whether it can load what this module would load."""
 
+    def pickled(self, model: Model) -> Optional[BinaryIO]:
+        """The pickle that loading opens, if it may bring code by value: looked into before it runs on another Python."""
+
     def load(self, model: Model, config: Dict[str, Any]) -> Predictor:
         """Load the native part; ``config`` is the merged model configuration. Raises what loading raises."""
 
@@ -27,3 +30,8 @@ FLAVORS: Tuple[Flavor, ...] = (sklearn, onnx, python_function, generic)
 def flavor_for(loader_module: str) -> Flavor:
     """The flavor that loads what ``loader_module`` names."""
     return next(flavor for flavor in FLAVORS if flavor.handles(loader_module))
+
+
+def needs_mlflow(loader_module: str) -> bool:
+    """Whether what ``loader_module`` names is part of mlflow, and nothing here can stand in for it."""
+    return flavor_for(loader_module) is generic and loader_module.split(".")[0] == "mlflow"

@@ -3,13 +3,14 @@
 import importlib
 import inspect
 import logging
-from typing import Any, Callable, Dict, Optional
+from typing import Any, BinaryIO, Callable, Dict, Optional
 
 from modelport_runtime.errors import ModelNotLoadable
 from modelport_runtime.flavors.predictor import Params, Predictor
 from modelport_runtime.mlflow_names import standin, tracing
 from modelport_runtime.mlflow_names.python_model import refuses_streams
 from modelport_runtime.model import Model
+from modelport_runtime.pickled_code import open_python_model
 
 NAME = "python_function"
 
@@ -18,6 +19,10 @@ log = logging.getLogger(__name__)
 
 def handles(loader_module: str) -> bool:
     return True
+
+
+def pickled(model: Model) -> Optional[BinaryIO]:
+    return open_python_model(model)  # mlflow's own loaders of agents and chat models open one
 
 
 def load(model: Model, config: Dict[str, Any]) -> Predictor:

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, BinaryIO, Callable, Dict, List, Optional, Tuple
 
 from modelport_runtime.errors import InvalidInput, ModelNotLoadable
 from modelport_runtime.flavors.predictor import Params, Predictor
@@ -16,6 +16,10 @@ log = logging.getLogger(__name__)
 
 def handles(loader_module: str) -> bool:
     return loader_module == "mlflow.onnx"
+
+
+def pickled(model: Model) -> Optional[BinaryIO]:
+    return None
 
 
 def load(model: Model, config: Dict[str, Any]) -> Predictor:

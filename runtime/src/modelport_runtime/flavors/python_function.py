@@ -1,15 +1,12 @@
 """Models written in Python: a pickled ``PythonModel`` or function, or a file that names one with ``set_model``."""
 
-import bz2
-import gzip
 import importlib.util
 import logging
-import lzma
 import os
 import pickle
 import sys
 import uuid
-from typing import Any, Callable, Dict, Optional
+from typing import Any, BinaryIO, Dict, Optional
 
 from modelport_runtime.errors import ModelNotLoadable
 from modelport_runtime.flavors import generic
@@ -23,6 +20,7 @@ from modelport_runtime.mlflow_names.python_model import (
     refuses_streams,
 )
 from modelport_runtime.model import Model
+from modelport_runtime.pickled_code import open_python_model
 
 NAME = "python_function"
 
@@ -30,23 +28,21 @@ log = logging.getLogger(__name__)
 
 _PICKLED = "mlflow.pyfunc.model"
 _FROM_CODE = "mlflow.pyfunc.loaders.code_model"
-_OPENERS: Dict[Optional[str], Callable[..., Any]] = {
-    None: open,
-    "lzma": lzma.open,
-    "bzip2": bz2.open,
-    "gzip": gzip.open,
-}
 
 
 def handles(loader_module: str) -> bool:
     return loader_module in (_PICKLED, _FROM_CODE)
 
 
+def pickled(model: Model) -> Optional[BinaryIO]:
+    return open_python_model(model)
+
+
 def load(model: Model, config: Dict[str, Any]) -> Predictor:
     entry = model.pyfunc
     from_code = "model_code_path" in entry
-    if not from_code:
-        _check_python(entry.get("python_version"))
+    if not from_code and entry.get("python_version") is None:
+        log.warning("the MLmodel file does not say which Python pickled this model")
     if not standin.install() and from_code:
         return generic.load(
             model, config
@@ -77,29 +73,11 @@ def load(model: Model, config: Dict[str, Any]) -> Predictor:
     )
 
 
-def _check_python(written_by: Optional[str]) -> None:
-    """Refuse another minor version: a class pickled by value holds byte code, which can crash another interpreter."""
-    if written_by is None:
-        log.warning("the MLmodel file does not say which Python pickled this model")
-        return
-    running = "{}.{}".format(*sys.version_info)
-    if written_by.split(".")[:2] != running.split("."):
-        raise ModelNotLoadable(
-            f"this model was pickled by Python {written_by}, and its code cannot run on Python {running}",
-            hint="run it with Python {}.{}".format(*written_by.split(".")[:2])
-            if written_by.count(".")
-            else "run it with the Python that saved it",
-        )
-
-
 def _unpickle(model: Model) -> Any:
-    name = model.pyfunc.get("python_model")
-    compression = model.pyfunc.get("python_model_compression")
-    if name is None:
+    file = open_python_model(model)
+    if file is None:
         raise ModelNotLoadable(f"the MLmodel file in {model.path} does not say where the Python model lies")
-    if compression not in _OPENERS:
-        raise ModelNotLoadable(f"the Python model is compressed by '{compression}', which is not known")
-    with _OPENERS[compression](model.file(name), "rb") as file:
+    with file:
         return pickle.load(file)
 
 

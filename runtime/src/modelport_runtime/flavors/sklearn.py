@@ -3,7 +3,7 @@
 import logging
 import os
 import pickle
-from typing import Any, Callable, Dict, Optional
+from typing import Any, BinaryIO, Callable, Dict, Optional
 
 from modelport_runtime.errors import ModelNotLoadable
 from modelport_runtime.flavors import estimators
@@ -20,6 +20,12 @@ log = logging.getLogger(__name__)
 
 def handles(loader_module: str) -> bool:
     return loader_module == "mlflow.sklearn"
+
+
+def pickled(model: Model) -> Optional[BinaryIO]:
+    # Plain pickle knows no code; cloudpickle writes a transformer by value that was defined in a script, or is a lambda.
+    entry = model.flavors.get(NAME, {})
+    return open(_model_file(model), "rb") if entry.get("serialization_format") == "cloudpickle" else None
 
 
 def load(model: Model, config: Dict[str, Any]) -> Predictor:
@@ -60,11 +66,7 @@ def _by_kind(with_names: Callable[[Any], Any], without_names: Callable[[Any], An
 
 def _read(model: Model) -> Any:
     entry = model.flavors.get(NAME, {})
-    # Old models say `data`, where the file may also be the whole path.
-    name = model.pyfunc.get("model_path") or model.pyfunc.get("data") or entry.get("pickled_model") or "model.pkl"
-    path = model.file(name)
-    if not os.path.isfile(path):
-        raise ModelNotLoadable(f"there is no model file {path}")
+    path = _model_file(model)
     written_as = entry.get("serialization_format", "pickle")
     if written_as == "skops":
         return _read_skops(path, entry.get("skops_trusted_types") or [])
@@ -72,6 +74,15 @@ def _read(model: Model) -> Any:
         raise ModelNotLoadable(f"the estimator is stored as '{written_as}', which is not known")
     with open(path, "rb") as file:
         return pickle.load(file)  # what cloudpickle writes, pickle reads, where cloudpickle can be imported
+
+
+def _model_file(model: Model) -> str:
+    # Old models say `data`, where the file may also be the whole path.
+    name = model.pyfunc.get("model_path") or model.pyfunc.get("data")
+    path = model.file(name or model.flavors.get(NAME, {}).get("pickled_model") or "model.pkl")
+    if not os.path.isfile(path):
+        raise ModelNotLoadable(f"there is no model file {path}")
+    return path
 
 
 def _read_skops(path: str, trusted: Any) -> Any:
