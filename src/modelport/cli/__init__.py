@@ -5,7 +5,7 @@ import sys
 import typer
 
 import modelport
-from modelport.cli import serve
+from modelport.cli import bench, inspect, predict, serve
 
 app = typer.Typer(
     name="modelport",
@@ -16,6 +16,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("serve", epilog=serve.EPILOG, context_settings=serve.CONTEXT)(serve.serve)
+app.command("predict", epilog=predict.EPILOG)(predict.predict)
+app.command("bench", epilog=bench.EPILOG)(bench.bench)
+app.command("inspect", epilog=inspect.EPILOG)(inspect.inspect)
 
 
 def _show_version(wanted: bool) -> None:

@@ -175,7 +175,7 @@ def _json_column(name: str | int, array: Any, limit: Limit) -> Column:
     documents: list[bytes | None] = []
     size = 0
     for start in range(0, len(array), _JSON_ROWS):
-        for value in _values(array.slice(start, _JSON_ROWS), name, limit):
+        for value in json_values(array.slice(start, _JSON_ROWS), name, limit):
             document = None if value is None else json_text(value)
             size += 0 if document is None else len(document)
             limit.check(size)
@@ -192,20 +192,20 @@ def json_text(value: Any) -> bytes:
     return json.dumps(value).encode() if b"null" in document else document
 
 
-def _values(array: Any, name: str | int, limit: Limit) -> list[Any]:
+def json_values(array: Any, name: str | int, limit: Limit) -> list[Any]:
     """An array of any type as what JSON has."""
     import pyarrow as pa
 
     type_ = array.type
     if isinstance(type_, pa.BaseExtensionType):
-        return _values(array.storage, name, limit)
+        return json_values(array.storage, name, limit)
     word = type_word(type_)
     if word == "dictionary":
-        values = _values(array.dictionary, name, limit)
+        values = json_values(array.dictionary, name, limit)
         return [None if index is None else values[index] for index in array.indices.to_pylist()]
     if word == "struct":
         names = [type_.field(place).name for place in range(type_.num_fields)]
-        members = [_values(member, name, limit) for member in array.flatten()]
+        members = [json_values(member, name, limit) for member in array.flatten()]
         rows = zip(*members, strict=True) if members else [()] * len(array)
         return [
             dict(zip(names, row, strict=True)) if there else None
@@ -213,7 +213,7 @@ def _values(array: Any, name: str | int, limit: Limit) -> list[Any]:
         ]
     if word == "map":
         pairs = pa.list_(pa.struct([pa.field("key", type_.key_type), pa.field("value", type_.item_type)]))
-        maps = _values(array.cast(pairs), name, limit)
+        maps = json_values(array.cast(pairs), name, limit)
         return [None if one is None else {key_text(pair["key"]): pair["value"] for pair in one} for one in maps]
     if word in _LISTS:
         return _lists(array, name, limit)
@@ -236,7 +236,7 @@ def _lists(array: Any, name: str | int, limit: Limit) -> list[Any]:
 
     lengths = pc.list_value_length(array)
     limit.check(pc.sum(lengths).as_py() or 0)
-    items = _values(array.flatten(), name, limit)
+    items = json_values(array.flatten(), name, limit)
     lists: list[Any] = []
     position = 0
     for length in lengths.to_pylist():

@@ -28,7 +28,7 @@ def decode(content: str, body: bytes, max_bytes: int) -> bytes:
     limit = Limit(max_bytes)
     try:
         table = (parquet if content == "parquet" else arrow_ipc).read_table(body, limit)
-        return _packed(table, limit)
+        return packed(table, limit)
     except (pa.ArrowException, OSError, UnicodeDecodeError, struct.error) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InvalidInput(f"The body is not {_EXPECTED[content]} that can be read: {reason[:300]}") from None
@@ -36,7 +36,8 @@ def decode(content: str, body: bytes, max_bytes: int) -> bytes:
         raise InvalidInput("The body is nested too deeply.") from None
 
 
-def _packed(table: Any, limit: Limit) -> bytes:
+def packed(table: Any, limit: Limit) -> bytes:
+    """An Arrow table as the wire has it, without what pandas stored as a frame's index."""
     names = table.schema.names
     index, label = _pandas_says(table.schema.metadata)
     kept = [position for position, name in enumerate(names) if name not in index]

@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from modelport.columnar.arrays import PER_SECOND, array_of, in_one_piece, iso_texts, json_text, type_word
@@ -17,12 +18,10 @@ def encode(table: bytes, answer: str) -> bytes:
     """
     import pyarrow as pa
 
-    rows, columns = unpack(table)
-    arrays = [array_of(column, rows) for column in columns]
-    written = pa.Table.from_arrays(arrays, names=[str(column.name) for column in columns])
+    written, _ = table_of(table)
     sink = pa.BufferOutputStream()
     if answer == "csv":
-        _write_csv(written, sink)
+        write_csv(written, sink)
     elif answer == "arrow":
         with pa.ipc.new_stream(sink, written.schema) as writer:
             writer.write_table(written)
@@ -33,14 +32,24 @@ def encode(table: bytes, answer: str) -> bytes:
     return bytes(sink.getvalue())
 
 
-def _write_csv(table: Any, sink: Any) -> None:
+def table_of(packed: bytes) -> tuple[Any, frozenset[str]]:
+    """A packed table as an Arrow table, and which of its columns are text that is JSON."""
     import pyarrow as pa
-    from pyarrow.csv import WriteOptions, write_csv
+
+    rows, columns = unpack(packed)
+    names = [str(column.name) for column in columns]
+    json_names = frozenset(str(column.name) for column in columns if column.kind == "json")
+    return pa.Table.from_arrays([array_of(column, rows) for column in columns], names=names), json_names
+
+
+def write_csv(table: Any, sink: Any, header: bool = True) -> None:
+    """Write the rows of an Arrow table to something with ``write``, after a line with their names."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
 
     names = table.column_names
-    header = io.StringIO()
-    csv.writer(header, lineterminator="\n").writerow(names)
-    sink.write(header.getvalue().encode())
+    if header:
+        sink.write(csv_line(names))
     if not table.num_columns:
         return
     written = pa.Table.from_arrays([_csv_array(in_one_piece(column)) for column in table.columns], names)
@@ -50,12 +59,19 @@ def _write_csv(table: Any, sink: Any) -> None:
     else:
         body = pa.BufferOutputStream()
         try:
-            write_csv(written, body, WriteOptions(include_header=False, quoting_style="none"))
+            arrow_csv.write_csv(written, body, arrow_csv.WriteOptions(include_header=False, quoting_style="none"))
             sink.write(body.getvalue())
             return
         except pa.ArrowInvalid:
             pass  # some text needs quotes; then all text has them
-    write_csv(written, sink, WriteOptions(include_header=False, quoting_style="needed"))
+    arrow_csv.write_csv(written, sink, arrow_csv.WriteOptions(include_header=False, quoting_style="needed"))
+
+
+def csv_line(fields: Sequence[str]) -> bytes:
+    """One line of CSV, with its end."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(fields)
+    return line.getvalue().encode()
 
 
 def _csv_array(array: Any) -> Any:

@@ -1,1 +1,1 @@
-"""A file scored: read in chunks, predicted by workers, written in order. The answer appears whole or not at all."""
+"""A file scored: read in chunks, predicted by the workers that serving has, written in order, whole or not at all."""

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from modelport import pyfunc
+from modelport.models.info import ModelInfo, get_model_info
+from modelport.models.prediction import predict
 from modelport.models.signature import ModelSignature, infer_signature
 from modelport_runtime.enforcement.data import enforce
 from modelport_runtime.input_examples import saved_example
@@ -16,9 +18,12 @@ from modelport_runtime.policy import LENIENT
 from modelport_runtime.schema import Schema
 
 __all__ = [
+    "ModelInfo",
     "ModelSignature",
     "convert_input_example_to_serving_input",
+    "get_model_info",
     "infer_signature",
+    "predict",
     "validate_schema",
     "validate_serving_input",
 ]

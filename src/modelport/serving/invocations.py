@@ -12,12 +12,12 @@ from modelport.serving.scoring_route import (
     WRONG_CHARSET,
     ScoringCall,
     ScoringRoute,
-    head,
     log,
     read_mime,
     shown,
 )
 from modelport.serving.status import MLFLOW_STATUS
+from modelport.workers.head import head
 from modelport.workers.pool import Stream
 from modelport_runtime.errors import InvalidInput
 

@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from modelport.serving.http import Request
-from modelport.serving.scoring_route import COMPRESSED, WRONG_CHARSET, ScoringCall, ScoringRoute, head, read_mime, shown
+from modelport.serving.scoring_route import COMPRESSED, WRONG_CHARSET, ScoringCall, ScoringRoute, read_mime, shown
+from modelport.workers.head import head
 
 INFER_STATUS = {
     "BAD_REQUEST": 400,

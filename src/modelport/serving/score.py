@@ -13,7 +13,8 @@ import orjson
 
 import modelport_runtime
 from modelport.serving.http import Request
-from modelport.serving.scoring_route import COMPRESSED, ScoringCall, ScoringRoute, head, log, read_mime
+from modelport.serving.scoring_route import COMPRESSED, ScoringCall, ScoringRoute, log, read_mime
+from modelport.workers.head import head
 
 AZURE_STATUS = {
     "BAD_REQUEST": 400,

@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-import orjson
-
 from modelport.serving.access_log import AccessLog
 from modelport.serving.http import Request
 from modelport.serving.metrics import PHASES, Metrics
@@ -22,12 +20,11 @@ WRONG_CHARSET = "the charset must be utf-8"
 class ScoringCall(Call):
     """A call to the pool, with the request it answers and what the route has to remember of it."""
 
-    __slots__ = ("answer_as", "request")
+    answer_as = "json"
 
     def __init__(self, head: bytes, body: bytes, request: Request, on_done: Callable[[Any], None]) -> None:
         super().__init__(head, body, on_done)
         self.request = request
-        self.answer_as = "json"
 
 
 class ScoringRoute:
@@ -163,11 +160,3 @@ def read_mime(header: bytes) -> tuple[bytes, bool]:
 def shown(mime: bytes) -> str:
     """A mime type as it may stand in a message."""
     return mime.decode("latin-1").encode("ascii", "replace")[:100].decode()
-
-
-def head(content: str, dialect: str, policy: str, answer: str = "json", json_size: int | None = None) -> bytes:
-    """The head of an INFER frame; its fields are those of ``modelport_runtime.scoring.Form``."""
-    fields: dict[str, Any] = {"content": content, "dialect": dialect, "policy": policy, "answer": answer}
-    if json_size is not None:
-        fields["json_size"] = json_size
-    return orjson.dumps(fields)

@@ -1,0 +1,204 @@
+"""`modelport predict` beside the raw loop and `mlflow models predict`, whole commands: `python -m benchmarks.files`.
+
+Each round runs every command once, in random order; the data is made once and kept under `.cache/bench/files`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.processes import Tree
+from benchmarks.run import cpu_model, make_models
+from benchmarks.sections import write_section
+from benchmarks.servers import MODEL_PYTHON, ROOT
+from benchmarks.workloads import CATEGORIES, CUSTOMER, FEATURES, MODELS
+
+FOLDER = Path(".cache/bench/files")
+OUT = ROOT / "benchmarks/FILES.md"
+MODELPORT = Path(sys.executable).with_name("modelport")
+BATCH = 100_000
+LOOK = 0.05
+"""Seconds between two looks at the memory."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A whole command; ``beside``: the one that its time is compared with."""
+
+    name: str
+    argv: list[str]
+    rows: int
+    beside: str | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    wall: float
+    cpu: float
+    pss_mib: float
+
+
+def main() -> int:
+    options = parse()
+    os.chdir(ROOT)
+    make_models()
+    commands = all_commands(options.rows, options.forest_rows, options.without_mlflow)
+    samples: dict[str, list[Sample]] = {command.name: [] for command in commands}
+    for index in range(options.rounds):
+        for command in random.sample(commands, len(commands)):
+            sample = measure(command)
+            samples[command.name].append(sample)
+            print(
+                f"{index + 1} {command.name:<48} {sample.wall:6.2f} s {sample.cpu:6.2f} CPU s {sample.pss_mib:6.0f} MiB"
+            )
+    text = report(commands, samples, options.rounds)
+    print(text)
+    write_section("files", text, options.out)
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--forest-rows", type=int, default=200_000, help="of the forest's file, for two workers")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--without-mlflow", action="store_true", help="its memory grows with the file")
+    parser.add_argument("--out", type=Path, default=OUT)
+    options = parser.parse_args()
+    options.out = options.out.resolve()
+    return options
+
+
+def all_commands(rows: int, forest_rows: int, without_mlflow: bool) -> list[Command]:
+    commands = []
+    for ending in ("csv", "parquet"):
+        for count in (10, rows):
+            source = numbers_file(count, ending)
+            raw = f"raw loop, {count:,} rows, {ending}"
+            target = str(FOLDER / f"out.{ending}")
+            argv = [str(MODEL_PYTHON), "-m", "benchmarks.files_raw", f"{MODELS}/w1", str(source), target]
+            commands.append(Command(raw, argv, count))
+            commands.append(ours(f"modelport, {count:,} rows, {ending}", "w1", source, target, count, raw))
+    small = rows // 10
+    commands.append(ours(f"modelport, {small:,} rows, csv", "w1", numbers_file(small, "csv"), "out.csv", small, None))
+    forest, one = customers_file(forest_rows), f"modelport, forest, {forest_rows:,} rows, 1 worker"
+    commands.append(ours(one, "w3", forest, "forest.csv", forest_rows, None))
+    commands.append(ours(one.replace("1 worker", "2 workers"), "w3", forest, "forest.csv", forest_rows, one, "-w", "2"))
+    if not without_mlflow:
+        source, target = numbers_file(rows, "csv"), str(FOLDER / "mlflow.json")
+        argv = [str(MODEL_PYTHON.with_name("mlflow")), "models", "predict", "-m", f"{MODELS}/w1", "-t", "csv"]
+        argv += ["--env-manager", "local", "-i", str(source), "-o", target]
+        commands.append(Command(f"mlflow, {rows:,} rows, csv to json", argv, rows, f"raw loop, {rows:,} rows, csv"))
+    return commands
+
+
+def ours(name: str, model: str, source: Path, target: str, rows: int, beside: str | None, *more: str) -> Command:
+    output = target if "/" in target else str(FOLDER / target)
+    argv = [str(MODELPORT), "predict", "-m", f"{MODELS}/{model}", "-i", str(source), "-o", output]
+    return Command(name, [*argv, "--python", str(MODEL_PYTHON), *more], rows, beside)
+
+
+def measure(command: Command) -> Sample:
+    """Run it, look at its memory meanwhile, take its times (its children's too) from the system."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / "log").open("wb") as log:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            command.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+        tree, peak = Tree(process), 0.0
+        try:
+            while True:
+                pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+                if pid:
+                    break
+                peak = max(peak, tree.pss_mib())
+                time.sleep(LOOK)
+            wall = time.perf_counter() - began
+            process.returncode = os.waitstatus_to_exitcode(status)
+        finally:
+            if process.returncode is None:
+                tree.stop()
+    if process.returncode:
+        sys.exit(f"{command.name} failed:\n{(FOLDER / 'log').read_text()[-2000:]}")
+    return Sample(wall, usage.ru_utime + usage.ru_stime, peak)
+
+
+def report(commands: list[Command], samples: dict[str, list[Sample]], rounds: int) -> str:
+    lines = [
+        f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores ({cpu_model()}), medians of {rounds} rounds; whole",
+        "commands, imports and the model's loading included. PSS: the highest of the whole process tree.",
+        "",
+        "| command | s (range) | rows/s | CPU s | peak PSS MiB | beside |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    walls = {name: statistics.median(sample.wall for sample in found) for name, found in samples.items()}
+    for command in commands:
+        found = samples[command.name]
+        wall, times = walls[command.name], [sample.wall for sample in found]
+        ratio = f"{wall / walls[command.beside]:.2f} x {command.beside}" if command.beside else ""
+        cpu, pss = statistics.median(one.cpu for one in found), statistics.median(one.pss_mib for one in found)
+        lines.append(
+            f"| {command.name} | {wall:.2f} ({min(times):.2f}-{max(times):.2f}) | {command.rows / wall:,.0f} "
+            f"| {cpu:.2f} | {pss:.0f} | {ratio} |"
+        )
+    return "\n".join(lines)
+
+
+# -- the data
+
+
+def numbers_file(rows: int, ending: str) -> Path:
+    """W1's 13 columns of numbers with six digits."""
+    path = FOLDER / f"numbers-{rows}.{ending}"
+    source = random.Random(rows)
+    values = [round(source.gauss(0, 1), 6) for _ in range(1 << 16)]
+
+    def column(count: int) -> list[float]:
+        start = source.randrange(len(values))
+        return (values[start:] + values * (count // len(values) + 1))[:count]
+
+    return made(path, rows, lambda count: {name: column(count) for name in FEATURES})
+
+
+def customers_file(rows: int) -> Path:
+    """W3's four columns of text and four of numbers."""
+    source = random.Random(rows)
+
+    def columns(count: int) -> dict[str, list[object]]:
+        texts = {name: [source.choice(values) for _ in range(count)] for name, values in CATEGORIES.items()}
+        return {**texts, **{name: [source.gauss(0, 1) for _ in range(count)] for name in CUSTOMER[4:]}}
+
+    return made(FOLDER / f"customers-{rows}.csv", rows, columns)
+
+
+def made(path: Path, rows: int, columns) -> Path:  # type: ignore[no-untyped-def]
+    """The file, written in batches unless it is there."""
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"draft-{path.name}")
+    first = pa.table(columns(min(rows, BATCH)))
+    new = pa.csv.CSVWriter if path.suffix == ".csv" else pa.parquet.ParquetWriter
+    with new(str(draft), first.schema) as writer:
+        writer.write_table(first)
+        for start in range(BATCH, rows, BATCH):
+            writer.write_table(pa.table(columns(min(BATCH, rows - start))))
+    draft.rename(path)
+    return path
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,100 @@
+"""`modelport predict`: flags as `mlflow models predict` spells them, and a few of our own."""
+
+from typing import Annotated
+
+import typer
+
+EPILOG = "Example: modelport predict -m ./model -i customers.csv -o predictions.csv --python ./model-env/bin/python"
+
+
+def predict(
+    model_uri: Annotated[
+        str, typer.Option("-m", "--model-uri", metavar="PATH", help="Model directory: a path or a file: URI.")
+    ],
+    input_path: Annotated[
+        str | None, typer.Option("-i", "--input-path", metavar="FILE", help="Standard input if not given.")
+    ] = None,
+    output_path: Annotated[
+        str | None, typer.Option("-o", "--output-path", metavar="FILE", help="Standard output if not given.")
+    ] = None,
+    content_type: Annotated[
+        str | None,
+        typer.Option(
+            "-t",
+            "--content-type",
+            help="Of the input: json, csv, jsonl, parquet or arrow. What its name ends in if not given, else json.",
+        ),
+    ] = None,
+    output_type: Annotated[str | None, typer.Option(help="The same, of the output.", metavar="TEXT")] = None,
+    keep_columns: Annotated[
+        bool, typer.Option("--keep-columns", help="Write the input's columns before the predictions.")
+    ] = False,
+    rejects: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Set rows aside that do not fit, as JSON lines, and go on.")
+    ] = None,
+    workers: Annotated[int, typer.Option("-w", "--workers", min=1, help="Processes that hold the model.")] = 1,
+    python: Annotated[
+        str | None, typer.Option(help="The model's interpreter; the one that runs modelport if not given.")
+    ] = None,
+    allow_python_mismatch: Annotated[
+        bool,
+        typer.Option("--allow-python-mismatch", help="Load a model pickled with its code by another Python version."),
+    ] = False,
+    chunk_rows: Annotated[
+        int | None, typer.Option(min=1, help="Rows that the model gets at once, at most; chosen if not given.")
+    ] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Give the model all rows at once.")] = False,
+    env_manager: Annotated[str, typer.Option(help="Only 'local': the model runs in --python.")] = "local",
+    requirements: Annotated[
+        str | None, typer.Option("-r", "--pip-requirements-override", help="Refused: see --python.")
+    ] = None,
+    env: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Refused: set it in the shell.")] = None,
+) -> None:
+    """Score a file, as `mlflow models predict` does."""
+    import sys
+
+    from modelport.cli.output import set_up_log
+    from modelport.files.scoring import score_file
+    from modelport.files.settings import FileSettings
+
+    _refuse(env_manager, requirements, env)
+    if whole and chunk_rows is not None:
+        raise typer.BadParameter("--whole and --chunk-rows exclude each other", param_hint="--chunk-rows")
+    set_up_log()
+    settings = FileSettings(
+        model_uri=model_uri,
+        input_path=input_path,
+        output_path=output_path,
+        content_type=content_type,
+        output_type=output_type,
+        keep_columns=keep_columns,
+        rejects=rejects,
+        workers=workers,
+        python=python,
+        allow_python_mismatch=allow_python_mismatch,
+        chunk_rows=chunk_rows,
+        whole=whole,
+        progress=sys.stderr.isatty(),
+    )
+    try:
+        done = score_file(settings)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        typer.echo("stopped: nothing was written", err=True)
+        raise typer.Exit(130 if isinstance(stop, KeyboardInterrupt) else int(stop.code or 0)) from None
+    rate = done.rows / max(done.seconds, 1e-9)
+    aside = f", {done.rejected} set aside -> {rejects}" if done.rejected else ""
+    typer.echo(f"{done.rows} rows in {done.seconds:.1f} s ({rate:.0f} rows/s) -> {done.output}{aside}", err=True)
+
+
+def _refuse(env_manager: str, requirements: str | None, env: list[str] | None) -> None:
+    """What only makes sense where environments are built."""
+    prepare = "prepare the environment yourself and name its interpreter with --python"
+    if env_manager != "local":
+        raise typer.BadParameter(f"'{env_manager}' is not known yet: {prepare}", param_hint="--env-manager")
+    if requirements is not None:
+        raise typer.BadParameter(f"no environment is built yet: {prepare}", param_hint="--pip-requirements-override")
+    if env:
+        raise typer.BadParameter(
+            f"no environment is built yet, and the model gets the variables of this shell: {env[0]} modelport predict …",
+            param_hint="--env",
+        )
