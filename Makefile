@@ -12,7 +12,7 @@ BENCH_ENVS := .envs/mlflow-3/.ready .envs/bench-mlserver/.ready .envs/bench-lits
 # What the old libraries of these environments warn of among themselves is not ours to mend.
 OLD_WARNINGS := -W ignore::DeprecationWarning -W ignore::UserWarning -W ignore::FutureWarning
 
-.PHONY: help setup demo format check test soak fuzz bench bench-against lock clean
+.PHONY: help setup demo format check test soak fuzz bench bench-files bench-against lock clean
 
 help:  ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ fuzz: .venv/.ready $(TEST_ENVS)  ## the long form of the fuzzing test: 200,000 b
 
 bench: .venv/.ready $(BENCH_ENVS)  ## measure beside the peers and write benchmarks/RESULTS.md (needs wrk)
 	$(RUN) -m benchmarks.run $(ARGS)
+
+bench-files: .venv/.ready .envs/mlflow-3/.ready  ## measure `modelport predict` beside the raw loop and `mlflow models predict`
+	$(RUN) -m benchmarks.files $(ARGS)
 
 bench-against: .venv/.ready .envs/mlflow-3/.ready  ## measure beside an earlier commit: make bench-against COMMIT=main~1
 	$(RUN) -m benchmarks.against $(COMMIT) $(ARGS)

@@ -17,12 +17,11 @@ from pathlib import Path
 
 from benchmarks.processes import Tree
 from benchmarks.run import cpu_model, make_models
-from benchmarks.sections import write_section
+from benchmarks.sections import RESULTS, write_section
 from benchmarks.servers import MODEL_PYTHON, ROOT
 from benchmarks.workloads import CATEGORIES, CUSTOMER, FEATURES, MODELS
 
 FOLDER = Path(".cache/bench/files")
-OUT = ROOT / "benchmarks/FILES.md"
 MODELPORT = Path(sys.executable).with_name("modelport")
 BATCH = 100_000
 LOOK = 0.05
@@ -71,7 +70,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--forest-rows", type=int, default=200_000, help="of the forest's file, for two workers")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--without-mlflow", action="store_true", help="its memory grows with the file")
-    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     options.out = options.out.resolve()
     return options
@@ -87,8 +86,9 @@ def all_commands(rows: int, forest_rows: int, without_mlflow: bool) -> list[Comm
             argv = [str(MODEL_PYTHON), "-m", "benchmarks.files_raw", f"{MODELS}/w1", str(source), target]
             commands.append(Command(raw, argv, count))
             commands.append(ours(f"modelport, {count:,} rows, {ending}", "w1", source, target, count, raw))
-    small = rows // 10
-    commands.append(ours(f"modelport, {small:,} rows, csv", "w1", numbers_file(small, "csv"), "out.csv", small, None))
+    for count in (rows // 3, rows * 10 // 3):  # of five million rows: 0.2 GB and 2 GB
+        source = numbers_file(count, "csv")
+        commands.append(ours(f"modelport, {count:,} rows, csv", "w1", source, "out.csv", count, None))
     forest, one = customers_file(forest_rows), f"modelport, forest, {forest_rows:,} rows, 1 worker"
     commands.append(ours(one, "w3", forest, "forest.csv", forest_rows, None))
     commands.append(ours(one.replace("1 worker", "2 workers"), "w3", forest, "forest.csv", forest_rows, one, "-w", "2"))
@@ -134,8 +134,13 @@ def measure(command: Command) -> Sample:
 
 def report(commands: list[Command], samples: dict[str, list[Sample]], rounds: int) -> str:
     lines = [
-        f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores ({cpu_model()}), medians of {rounds} rounds; whole",
-        "commands, imports and the model's loading included. PSS: the highest of the whole process tree.",
+        "## Scoring files",
+        "",
+        f"Written by `python -m benchmarks.files` on {time.strftime('%Y-%m-%d')}: {os.cpu_count()} cores ({cpu_model()}),",
+        f"medians of {rounds} rounds. Whole commands, imports and the model's loading included. PSS: the highest of the whole",
+        "process tree.",
+        "",
+        *targets(commands, samples),
         "",
         "| command | s (range) | rows/s | CPU s | peak PSS MiB | beside |",
         "|---|--:|--:|--:|--:|--:|",
@@ -151,6 +156,37 @@ def report(commands: list[Command], samples: dict[str, list[Sample]], rounds: in
             f"| {cpu:.2f} | {pss:.0f} | {ratio} |"
         )
     return "\n".join(lines)
+
+
+def targets(commands: list[Command], samples: dict[str, list[Sample]]) -> list[str]:
+    """The table of what is asked of `predict`, and whether it holds."""
+    walls = {name: statistics.median(sample.wall for sample in found) for name, found in samples.items()}
+    peaks = {name: statistics.median(sample.pss_mib for sample in found) for name, found in samples.items()}
+    lines = ["| target | measured | limit | holds |", "|---|--:|--:|---|"]
+
+    def add(target: str, measured: float, limit: float, unit: str, at_least: bool = False) -> None:
+        holds = measured >= limit if at_least else measured <= limit
+        sign, word = "≥" if at_least else "≤", "yes" if holds else "**no**"
+        lines.append(f"| {target} | {measured:.3g} {unit} | {sign} {limit:.3g} {unit} | {word} |")
+
+    for command in commands:
+        beside = command.beside
+        if not command.name.startswith("modelport") or beside is None:
+            continue
+        if "workers" in command.name:
+            add(f"{command.name}: rows/s, times one worker", walls[beside] / walls[command.name], 1.5, "x", True)
+        elif command.rows > 10:
+            add(f"{command.name}: time, times the raw loop", walls[command.name] / walls[beside], 1.15, "x")
+            add(f"{command.name}: peak PSS", peaks[command.name], 500, "MiB")
+        elif command.name.endswith("csv"):
+            add(f"{command.name}: time, times the raw loop", walls[command.name] / walls[beside], 1.2, "x")
+    small, large = (
+        peaks[command.name]
+        for command in commands
+        if command.beside is None and "modelport, " in command.name and "forest" not in command.name
+    )
+    add("a file of ten times the size: peak PSS, times the smaller one's", large / small, 1.1, "x")
+    return lines
 
 
 # -- the data

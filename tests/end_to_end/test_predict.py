@@ -105,6 +105,7 @@ def test_every_format_gives_the_same_predictions_in_the_order_of_the_rows(
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source, output])
 
 
+@pytest.mark.divergence("predict-formats")
 def test_the_command_of_the_source_works_as_it_stands_there(tmp_path: Path, wine: Any) -> None:
     model, frame, expected = wine
     write(frame.head(5), tmp_path / "input.csv")

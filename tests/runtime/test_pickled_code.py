@@ -48,7 +48,7 @@ def test_functions_and_classes_by_value_are_found(protocol: int, name: str, opti
         {"text": "cloudpickle.cloudpickle _builtin_type"},
         list(range(1000)),
     ],
-    ids=repr,
+    ids=["path", "functions", "class", "words", "text", "numbers"],
 )
 def test_what_is_imported_by_name_or_is_mere_data_is_no_code(protocol: int, thing: Any) -> None:
     assert not holds_code(io.BytesIO(cloudpickle.dumps(thing, protocol=protocol)))

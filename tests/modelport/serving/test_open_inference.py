@@ -1,14 +1,12 @@
 """The Open Inference Protocol over real sockets on both sides: HTTP in front, a scripted worker behind."""
 
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import modelport_runtime
-from modelport.serving.http import HttpServer, Limits
 from modelport.serving.metadata import model_metadata
 from modelport.serving.open_inference import INFER_STATUS, VERSION, OpenInference
 from modelport.serving.served_model import ServedModel
@@ -227,27 +225,12 @@ def test_a_name_is_found_however_a_url_writes_it(run: Any) -> None:  # noqa: F81
         route = OpenInference(
             bench.pool, bench.metrics, bench.log, served(name="my/model"), tracebacks=False, timing=False
         )
-        assert set(route.infer_paths) == {
-            b"/v2/models/my/model/infer",
-            b"/v2/models/my%2Fmodel/infer",
-            b"/v2/models/my/model/versions/1/infer",
-            b"/v2/models/my%2Fmodel/versions/1/infer",
+        assert set(route.model_paths()) == {
+            b"/v2/models/my/model",
+            b"/v2/models/my%2Fmodel",
+            b"/v2/models/my/model/versions/1",
+            b"/v2/models/my%2Fmodel/versions/1",
         }
-
-    run(test)
-
-
-def test_another_model_is_unknown_in_the_protocol_s_own_words(run: Any) -> None:  # noqa: F811
-    async def test(bench: Bench) -> None:
-        route = OpenInference(bench.pool, bench.metrics, bench.log, served(), tracebacks=False, timing=False)
-        server = HttpServer(route.unknown, Limits(1 << 20, 1 << 24), lambda status: None)
-        with socket.create_server(("127.0.0.1", 0)) as sock:
-            await server.listen(sock, None)
-            bench.clients.append(Client(sock.getsockname()[1]))
-            status, body, _ = await bench.clients[-1].ask("GET", "/v2/models/other")
-            assert (status, body["error_code"]) == (404, "NOT_FOUND")
-            assert "the model's name is 'm' and its version '1'" in body["error"]
-            await server.drain(1)
 
     run(test)
 
