@@ -67,7 +67,7 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=5_000_000)
-    parser.add_argument("--forest-rows", type=int, default=200_000, help="of the forest's file, for two workers")
+    parser.add_argument("--forest-rows", type=int, default=3_000_000, help="of the forest's file, for two workers")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--without-mlflow", action="store_true", help="its memory grows with the file")
     parser.add_argument("--out", type=Path, default=RESULTS)

@@ -51,6 +51,8 @@ class Findings:
     bad: collections.Counter[str] = field(default_factory=collections.Counter)
     kills: int = 0
     reloads: int = 0
+    interrupted: int = 0
+    """Times that the model was not loaded anew, because the worker that loaded it was killed."""
     memory: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: collections.defaultdict(list))
     """Who → (seconds since the start, MiB)."""
 
@@ -199,6 +201,8 @@ class Soak:
             states = {model["name"]: model["state"] for model in json.loads(answer).get("models", [])}
             if (status, states) == (200, {CHANGED: "reloaded", LEFT_ALONE: "unchanged"}):
                 self.findings.reloads += 1
+            elif status == 409 and b"killed by SIGKILL" in answer:
+                self.findings.interrupted += 1
             else:
                 self.findings.failed[f"reload: {status} {answer[:300]!r}"] += 1
 
@@ -331,7 +335,8 @@ def report(findings: Findings, minutes: float, concurrency: int) -> tuple[str, b
         f"- good requests answered rightly: {findings.good:,} ({findings.good / seconds:,.0f} a second)",
         f"- good requests that failed: {findings.failed.total()}{failed}",
         f"- bad requests: {bad}",
-        f"- workers killed: {findings.kills}; models loaded anew: {findings.reloads}",
+        f"- workers killed: {findings.kills}; models loaded anew: {findings.reloads}; served as before, "
+        f"because a kill hit the worker that was loading: {findings.interrupted}",
         f"- largest growth of a process after the first {minutes * WARM_UP_SHARE:g} minutes: {grown:+.1%} "
         f"(allowed: {MAY_VARY:.0%})",
         "",

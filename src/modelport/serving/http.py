@@ -169,6 +169,10 @@ class Connection(asyncio.Protocol):
                     request.on_disconnect = None
         self._active = None
         self._pending.clear()
+        # What the client sent goes with the connection, though a timer may still know us. The parser calls us: without it
+        # there is no cycle for the collector, which counts objects, and 64 KiB of headers may hang on ten of them.
+        del self._parser
+        self._headers, self._chunks = {}, []
 
     def data_received(self, data: bytes) -> None:
         if self._lingering or self._refused:

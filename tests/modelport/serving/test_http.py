@@ -1,8 +1,10 @@
 """The HTTP protocol by itself, over real sockets: framing, limits, refusals, orderly end."""
 
 import asyncio
+import gc
 import json
 import socket
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -432,3 +434,26 @@ def test_a_client_that_does_not_keep_up_is_noticed_and_its_return_too() -> None:
             assert request.write(b"nobody hears this")
 
     run(test)
+
+
+def test_what_a_client_sent_goes_with_its_connection_and_waits_for_no_collector(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "LINGER", 0.05)
+
+    async def test() -> None:
+        async with serving() as (server, _, port, _, _):
+            reader, writer = await connect(port)
+            writer.write(b"POST / HTTP/1.1\r\nhost: x\r\nx-large: " + b"x" * 70_000 + b"\r\n\r\n")
+            status, _, _ = await answer(reader)
+            assert status == 431
+            (connection,) = (weakref.ref(connection) for connection in server.connections)
+            writer.close()
+            await asyncio.sleep(0.3)
+            assert connection() is None
+
+    gc.disable()
+    try:
+        run(test)
+    finally:
+        gc.enable()
