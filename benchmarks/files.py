@@ -6,13 +6,14 @@ Each round runs every command once, in random order; the data is made once and k
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from benchmarks.processes import Tree
@@ -22,6 +23,7 @@ from benchmarks.servers import MODEL_PYTHON, ROOT
 from benchmarks.workloads import CATEGORIES, CUSTOMER, FEATURES, MODELS
 
 FOLDER = Path(".cache/bench/files")
+SAMPLES = FOLDER / "samples.json"
 MODELPORT = Path(sys.executable).with_name("modelport")
 BATCH = 100_000
 LOOK = 0.05
@@ -50,15 +52,19 @@ def main() -> int:
     os.chdir(ROOT)
     make_models()
     commands = all_commands(options.rows, options.forest_rows, options.without_mlflow)
-    samples: dict[str, list[Sample]] = {command.name: [] for command in commands}
+    kept = json.loads(SAMPLES.read_text()) if options.only and SAMPLES.exists() else {}
+    measured = [command for command in commands if options.only in command.name]
+    samples = {command.name: [Sample(*sample) for sample in kept.get(command.name, [])] for command in commands}
+    samples.update({command.name: [] for command in measured})
     for index in range(options.rounds):
-        for command in random.sample(commands, len(commands)):
+        for command in random.sample(measured, len(measured)):
             sample = measure(command)
             samples[command.name].append(sample)
             print(
                 f"{index + 1} {command.name:<48} {sample.wall:6.2f} s {sample.cpu:6.2f} CPU s {sample.pss_mib:6.0f} MiB"
             )
-    text = report(commands, samples, options.rounds)
+    SAMPLES.write_text(json.dumps({name: [astuple(sample) for sample in found] for name, found in samples.items()}))
+    text = report([command for command in commands if samples[command.name]], samples, options.rounds)
     print(text)
     write_section("files", text, options.out)
     return 0
@@ -69,6 +75,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--forest-rows", type=int, default=3_000_000, help="of the forest's file, for two workers")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--only", default="", help="measure the commands with this in their name; of the others, show the last run"
+    )
     parser.add_argument("--without-mlflow", action="store_true", help="its memory grows with the file")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
