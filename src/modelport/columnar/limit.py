@@ -5,11 +5,14 @@ from typing import Any
 
 from modelport_runtime.errors import InvalidInput
 
+MAX_PACKED = 1 << 31
+"""Bytes of a packed table: its offsets end there."""
+
 
 class Limit:
     """How much a body may still grow while it is decoded."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int = MAX_PACKED) -> None:
         self._max_bytes = max_bytes
         self.left = max_bytes
 

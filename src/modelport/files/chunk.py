@@ -1,7 +1,9 @@
 """``Chunk``: some rows of an input, what a worker is sent of them, and where each of them stands in the file."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol, Self
 
 MAX_SHOWN = 80
 """Characters of a value that a message shows."""
@@ -43,6 +45,42 @@ class Chunk(Protocol):
 
     def table(self) -> Any:
         """All input columns as an Arrow table, to be kept beside the predictions."""
+
+
+class TextChunk(ABC):
+    """What chunks of text share. ``line``: that of the file, from 1 on, in which the text begins; ``lines``: of each row that
+    was picked."""
+
+    def __init__(self, text: bytes, consumed: int, line: int, lines: list[int] | None) -> None:
+        self.text = text
+        self.consumed = consumed
+        self._line = line
+        self._lines = lines
+
+    @abstractmethod
+    def _split(self) -> list[tuple[int, bytes]]:
+        """The rows that are not blank, without their ends; before each the line of the text, from 0 on, where it begins."""
+
+    @abstractmethod
+    def _of(self, text: bytes, lines: list[int]) -> Self:
+        """A chunk of the same file."""
+
+    @cached_property
+    def _rows(self) -> list[tuple[int, bytes]]:
+        return self._split()
+
+    def rows(self) -> int:
+        return len(self._rows)
+
+    def place(self, row: int) -> dict[str, Any]:
+        return {"line": self._lines[row] if self._lines is not None else self._line + self._rows[row][0]}
+
+    def as_it_stood(self, row: int) -> Any:
+        return self._rows[row][1].decode("utf-8", "replace")
+
+    def pick(self, rows: Sequence[int]) -> Self:
+        text = b"".join(self._rows[row][1] + b"\n" for row in rows)
+        return self._of(text, [self.place(row)["line"] for row in rows])
 
 
 def shown(value: Any) -> str:

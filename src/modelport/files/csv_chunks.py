@@ -1,22 +1,21 @@
 """CSV in chunks. A worker gets column blocks where pyarrow reads the text as the worker would, else the text itself."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from modelport.columnar.limit import Limit
 from modelport.columnar.reading import packed
 from modelport.columnar.writing import csv_line
 from modelport.errors import InvalidInput
 from modelport.files import csv_text
-from modelport.files.chunk import Chunk, Request
+from modelport.files.chunk import Chunk, Request, TextChunk
 from modelport.files.source import Source, blocks
 from modelport_runtime.payload.first_line import first_fields, is_row
 from modelport_runtime.schema import Scalar, Schema
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ARROW_TYPES = {
     "double": "float64",
     "float": "float64",  # the worker rounds it, as it does what pandas reads
@@ -30,7 +29,6 @@ _MISSING = (
     *("N/A", "NA", "NULL", "NaN", "n/a", "nan", "null"),
 )
 """What every pandas takes for a gap; ``None``, which some do, is left to the worker."""
-_MAX_PACKED = 1 << 31
 _LINE_IN_MESSAGE = re.compile(r"\bline (\d+)\b")
 
 
@@ -52,19 +50,18 @@ class Layout:
         return csv_text.line_count(self.header)
 
 
-class CsvChunk:
-    """Rows of text. ``line``: that of the file, from 1 on, in which the text begins; ``lines``: of each row that was picked."""
+class CsvChunk(TextChunk):
+    """Rows of CSV."""
 
     def __init__(self, layout: Layout, text: bytes, consumed: int, line: int, lines: list[int] | None = None) -> None:
+        super().__init__(text, consumed, line, lines)
         self.layout = layout
-        self.text = text
-        self.consumed = consumed
-        self._line = line
-        self._lines = lines
 
-    @cached_property
-    def _rows(self) -> list[tuple[int, bytes]]:
+    def _split(self) -> list[tuple[int, bytes]]:
         return csv_text.rows_of(self.text)
+
+    def _of(self, text: bytes, lines: list[int]) -> Self:
+        return type(self)(self.layout, text, self.consumed, self._line, lines)
 
     def texts(self) -> list[bytes]:
         """Each row as it stood."""
@@ -75,26 +72,13 @@ class CsvChunk:
         table = None if types is None else _quick_table(self.text, self.layout.names, types)
         if table is None:
             return Request("csv", self.layout.header + self.text)
-        return Request("columns", packed(table, Limit(_MAX_PACKED)))
-
-    def rows(self) -> int:
-        return len(self._rows)
-
-    def place(self, row: int) -> dict[str, Any]:
-        return {"line": self._lines[row] if self._lines is not None else self._line + self._rows[row][0]}
+        return Request("columns", packed(table, Limit()))
 
     def value(self, row: int, column: Any) -> Any:
         names = self.layout.names
         fields = first_fields(self._rows[row][1])
         place = names.index(str(column)) if str(column) in names else -1
         return fields[place] if 0 <= place < len(fields) else None
-
-    def as_it_stood(self, row: int) -> Any:
-        return self._rows[row][1].decode("utf-8", "replace")
-
-    def pick(self, rows: Sequence[int]) -> "CsvChunk":
-        text = b"".join(self._rows[row][1] + b"\n" for row in rows)
-        return CsvChunk(self.layout, text, self.consumed, self._line, [self.place(row)["line"] for row in rows])
 
     def misread(self, message: str) -> tuple[int | None, str]:
         found = _LINE_IN_MESSAGE.search(message)
@@ -130,8 +114,7 @@ def read(source: Source, size: int | None, rows: int | None, schema: Schema | No
     """The chunks of a CSV file, at least one: of about ``size`` bytes (None: all in one), or of ``rows`` rows each."""
     layout: Layout | None = None
     line = 1
-    first = source.read(len(_BYTE_ORDER_MARK))
-    for text in blocks(source, b"" if first == _BYTE_ORDER_MARK else first, size, csv_text.last_end):
+    for text in blocks(source, size, csv_text.last_end):
         if layout is None:
             layout, start = _layout(text, schema, quick)
             line += csv_text.line_count(text[:start])
@@ -175,7 +158,7 @@ def _layout(text: bytes, schema: Schema | None, quick: bool) -> tuple[Layout, in
         header = text[:start]
         if header and not header.endswith((b"\n", b"\r")):
             header += b"\n"
-    types = declared if quick and schema is not None and _is_quick(schema, names) else None
+    types = declared if quick and schema is not None and _is_quick(schema, declared, names) else None
     return Layout(names, header, types, declared), start
 
 
@@ -189,12 +172,11 @@ def _declared(schema: Schema | None) -> dict[str, str]:
     }
 
 
-def _is_quick(schema: Schema, names: list[str]) -> bool:
+def _is_quick(schema: Schema, declared: dict[str, str], names: list[str]) -> bool:
     """Whether pyarrow can be asked at all: named columns of plain types, each there once.
 
     In a file of one text column a line of blanks may be a value or nothing at all, which only pandas knows.
     """
-    declared = _declared(schema)
     if len(declared) != len(schema.specs) or any(names.count(name) != 1 for name in declared):
         return False
     return names != list(declared) or len(names) > 1 or "string" not in declared.values()

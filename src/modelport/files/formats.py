@@ -1,7 +1,5 @@
 """Which format a file has: what was said, else what its name ends in, else JSON, as with MLflow."""
 
-from collections.abc import Mapping
-
 from modelport.errors import InvalidInput
 
 INPUTS = ("json", "csv", "jsonl", "parquet", "arrow")
@@ -25,14 +23,10 @@ def format_of(said: str | None, path: str | None, what: str) -> str:
         InvalidInput: a format that nobody can read or write.
     """
     if said is None:
-        return _by_ending(path, _ENDINGS)
+        lowered = (path or "").lower()
+        return next((name for ending, name in _ENDINGS.items() if lowered.endswith(ending)), "json")
     name = said.lower()
     found = _SPELLINGS.get(name, name)
     if found not in INPUTS:
         raise InvalidInput(f"{what} {said!r} is not known", hint=f"One of {', '.join(INPUTS)}.")
     return found
-
-
-def _by_ending(path: str | None, endings: Mapping[str, str]) -> str:
-    lowered = (path or "").lower()
-    return next((name for ending, name in endings.items() if lowered.endswith(ending)), "json")

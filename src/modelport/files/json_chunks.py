@@ -2,38 +2,30 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 from modelport.errors import InvalidInput
-from modelport.files.chunk import Chunk, Request
+from modelport.files.chunk import Chunk, Request, TextChunk
 from modelport.files.source import Source, blocks
 
 
-class LinesChunk:
-    """Records, one a line. ``line``: that of the file in which the text begins; ``key``: under which they are sent."""
+class LinesChunk(TextChunk):
+    """Records, one a line. ``key``: under which they are sent."""
 
     def __init__(self, key: str, text: bytes, consumed: int, line: int, lines: list[int] | None = None) -> None:
+        super().__init__(text, consumed, line, lines)
         self._key = key
-        self.text = text
-        self.consumed = consumed
-        self._line = line
-        self._lines = lines
 
-    @cached_property
-    def _records(self) -> list[tuple[int, bytes]]:
+    def _of(self, text: bytes, lines: list[int]) -> Self:
+        return type(self)(self._key, text, self.consumed, self._line, lines)
+
+    def _split(self) -> list[tuple[int, bytes]]:
         return [(number, record) for number, record in enumerate(self.text.splitlines()) if record.strip()]
 
     def request(self) -> Request:
-        records = b",".join(record for _, record in self._records)
+        records = b",".join(record for _, record in self._rows)
         return Request("json", b'{"%b":[%b]}' % (self._key.encode(), records))
-
-    def rows(self) -> int:
-        return len(self._records)
-
-    def place(self, row: int) -> dict[str, Any]:
-        return {"line": self._lines[row] if self._lines is not None else self._line + self._records[row][0]}
 
     def value(self, row: int, column: Any) -> Any:
         try:
@@ -44,22 +36,15 @@ class LinesChunk:
     def record(self, row: int) -> dict[str, Any]:
         """One record. Raises InvalidInput where it is none."""
         try:
-            record = json.loads(self._records[row][1])
+            record = json.loads(self._rows[row][1])
         except (ValueError, RecursionError) as error:
             raise InvalidInput(f"this is no JSON: {error}") from None
         if not isinstance(record, dict):
             raise InvalidInput("this is no JSON object")
         return record
 
-    def as_it_stood(self, row: int) -> Any:
-        return self._records[row][1].decode("utf-8", "replace")
-
-    def pick(self, rows: Sequence[int]) -> "LinesChunk":
-        text = b"".join(self._records[row][1] + b"\n" for row in rows)
-        return LinesChunk(self._key, text, self.consumed, self._line, [self.place(row)["line"] for row in rows])
-
     def misread(self, message: str) -> tuple[int | None, str]:
-        for row in range(len(self._records)):
+        for row in range(len(self._rows)):
             try:
                 self.record(row)
             except InvalidInput as error:
@@ -69,7 +54,7 @@ class LinesChunk:
     def table(self) -> Any:
         import pyarrow as pa
 
-        records = [self.record(row) for row in range(len(self._records))]
+        records = [self.record(row) for row in range(len(self._rows))]
         try:
             return pa.Table.from_pylist(records, _schema_over(records))
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -122,8 +107,7 @@ class JsonChunk:
 def read_lines(source: Source, size: int | None, rows: int | None, key: str) -> Iterator[Chunk]:
     """The chunks of a file of JSON lines, at least one: of about ``size`` bytes, or of ``rows`` rows each."""
     line, found = 1, False
-    first = source.read(3)
-    for text in blocks(source, b"" if first == b"\xef\xbb\xbf" else first, size, lambda text: text.rfind(b"\n") + 1):
+    for text in blocks(source, size, lambda text: text.rfind(b"\n") + 1):
         for part in [text] if rows is None else _parts(text, rows):
             yield LinesChunk(key, part, source.consumed, line)
             line += part.count(b"\n")

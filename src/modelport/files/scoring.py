@@ -146,7 +146,6 @@ class _Run:
         self._updates: asyncio.Future[Any] | None = None
         self._addresses: list[WorkerAddress] = []
         self._accepted = 0
-        self._tried_in_vain = 0
         self.progress = Progress(sys.stderr, source.size)
 
     @property

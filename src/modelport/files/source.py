@@ -1,5 +1,6 @@
 """The input: a file or standard input, read in blocks of bytes; and whether it stayed what it was."""
 
+import codecs
 import io
 import os
 import stat
@@ -89,8 +90,9 @@ def unreadable(name: str, error: Exception) -> ModelportError:
     return InvalidInput(f"{name} cannot be read: {reason[:300]}")
 
 
-def blocks(source: Source, first: bytes, size: int | None, last_end: Callable[[bytes], int]) -> Iterator[bytes]:
-    """``first`` and all that follows, cut where ``last_end`` finds the last end of a row; ``size`` None: in one piece."""
+def blocks(source: Source, size: int | None, last_end: Callable[[bytes], int]) -> Iterator[bytes]:
+    """The text without a byte order mark, cut where ``last_end`` finds the last end of a row; ``size`` None: in one piece."""
+    first = source.read(len(codecs.BOM_UTF8)).removeprefix(codecs.BOM_UTF8)
     if size is None:
         yield first + source.read_all()
         return

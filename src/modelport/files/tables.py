@@ -15,7 +15,6 @@ from modelport_runtime.schema import Schema
 
 _MAX_ROWS = 1 << 16
 """Beyond it larger chunks are no faster, and take memory."""
-_MAX_PACKED = 1 << 31
 _READ_AHEAD = 1 << 20
 """Bytes of each Parquet column read at a time; otherwise a whole row group's columns lie in memory."""
 _UNKNOWN_WIDTH = 64
@@ -33,7 +32,7 @@ class TableChunk:
         self._numbers = numbers
 
     def request(self) -> Request:
-        return Request("columns", packed(self._table.select(self._sent), Limit(_MAX_PACKED)))
+        return Request("columns", packed(self._table.select(self._sent), Limit()))
 
     def rows(self) -> int:
         return int(self._table.num_rows)
@@ -47,7 +46,7 @@ class TableChunk:
     def _record(self, row: int) -> dict[str, Any]:
         one = self._table.slice(row, 1)
         return {
-            name: json_values(column.combine_chunks(), name, Limit(_MAX_PACKED))[0]
+            name: json_values(column.combine_chunks(), name, Limit())[0]
             for name, column in zip(one.column_names, one.columns, strict=True)
         }
 

@@ -13,7 +13,6 @@ from modelport.files.chunk import Chunk
 from modelport.files.csv_chunks import CsvChunk
 from modelport.files.json_chunks import LinesChunk
 
-_MAX_PACKED = 1 << 31
 _JSON_ROWS = 4096
 """Rows that are Python objects at a time."""
 _START, _END = b'{"predictions":', b"}"
@@ -154,7 +153,7 @@ class LinesWriter:
         table, json_names = table_of(answer)
         kept_json: frozenset[str] = frozenset()
         if self._keep and not isinstance(chunk, LinesChunk):
-            kept, kept_json = table_of(packed(chunk.table(), Limit(_MAX_PACKED)))
+            kept, kept_json = table_of(packed(chunk.table(), Limit()))
             table = _beside(kept, table, chunk)
         elif self._keep:
             _check_rows(table, chunk)
@@ -174,7 +173,7 @@ class LinesWriter:
 def _records(table: Any, as_json: frozenset[str]) -> list[dict[str, Any]]:
     columns = []
     for name, column in zip(table.column_names, table.columns, strict=True):
-        values = json_values(column.combine_chunks(), name, Limit(_MAX_PACKED))
+        values = json_values(column.combine_chunks(), name, Limit())
         if name in as_json:
             values = [None if value is None else orjson.Fragment(value) for value in values]
         columns.append(values)
@@ -238,7 +237,7 @@ class ArrowWriter:
 
 def _normal(table: Any) -> Any:
     """The columns in the few types that predictions have too; nested values as JSON."""
-    return table_of(packed(table, Limit(_MAX_PACKED)))[0]
+    return table_of(packed(table, Limit()))[0]
 
 
 def _beside(kept: Any, predicted: Any, chunk: Chunk) -> Any:
