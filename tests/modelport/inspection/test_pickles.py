@@ -48,7 +48,7 @@ def zipped(**members: bytes) -> bytes:
         ("old.pth", pickle.dumps(Bomb(), protocol=0)),
         ("python_model.pkl.xz", lzma.compress(DANGEROUS)),
         ("python_model.pkl.bz2", bz2.compress(DANGEROUS)),
-        ("python_model.pkl.gz", gzip.compress(DANGEROUS)),
+        ("python_model.pkl.gz", gzip.compress(DANGEROUS, mtime=0)),
         ("model.joblib", zlib.compress(DANGEROUS)),
         ("model.pth", zipped(model__data_pkl=DANGEROUS, model__version=b"3")),
         ("model.zip", zipped(a_txt=b"text", b=DANGEROUS)),
