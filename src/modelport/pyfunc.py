@@ -115,10 +115,8 @@ def get_model_dependencies(model_uri: str, format: str = "pip") -> str:
         NotFound: there is no model, no such file of it, or no pip section in it.
         InvalidInput: ``format`` is neither ``pip`` nor ``conda``.
     """
-    from modelport.model.dependency_files import (
-        conda_file,
-        pip_file,
-    )  # what a program that only predicts need not import
+    # Not for programs that only predict.
+    from modelport.model.dependency_files import conda_file, pip_file
 
     if format not in ("pip", "conda"):
         raise InvalidInput(

@@ -12,12 +12,11 @@ from typing import Any, Callable, Dict, Iterator, Optional, Union
 from modelport_runtime.enforcement.data import enforce
 from modelport_runtime.enforcement.params import enforce_params
 from modelport_runtime.errors import InvalidInput, ModelNotLoadable, ModelportError
-from modelport_runtime.flavors import Flavor, flavor_for
+from modelport_runtime.flavors import Flavor, brings_foreign_code, flavor_for, minor_version
 from modelport_runtime.flavors.predictor import Predictor
 from modelport_runtime.mlflow_names.model_config import read_yaml
 from modelport_runtime.mlflow_names.type_hints import to_example_type
 from modelport_runtime.model import Model
-from modelport_runtime.pickled_code import holds_code
 from modelport_runtime.policy import LENIENT
 from modelport_runtime.schema import Signature
 
@@ -166,16 +165,11 @@ def _check_python(model: Model, flavor: Flavor, allow_mismatch: bool) -> None:
     """Refuse a pickle with code of another minor version, which can crash this interpreter; warn of any other difference."""
     written_by = model.pyfunc.get("python_version")
     running = "{}.{}".format(*sys.version_info)
-    saved_by = ".".join(str(written_by).split(".")[:2])
+    saved_by = minor_version(written_by)
     if written_by is None or saved_by == running:
         return
     log.warning("the model was saved by Python %s and runs on %s", written_by, running)
-    file = None if allow_mismatch else flavor.pickled(model)
-    if file is None:
-        return
-    with file:
-        refused = holds_code(file)
-    if refused:
+    if not allow_mismatch and brings_foreign_code(model, flavor, running):
         raise ModelNotLoadable(
             f"this model was pickled by Python {written_by} together with its code, which can crash Python {running}",
             code="PYTHON_VERSION_MISMATCH",

@@ -1,6 +1,5 @@
 """The configuration file of a command: YAML whose keys are the command's flags. A flag and a variable win over it."""
 
-import difflib
 import json
 from pathlib import Path
 from typing import Any
@@ -45,6 +44,8 @@ def _defaults(command: Any, content: dict[str, Any]) -> dict[str, Any]:
         spelled = key.replace("_", "-")
         parameter = flags.get(spelled)
         if parameter is None:
+            import difflib  # for who misspells
+
             near = difflib.get_close_matches(spelled, flags, n=1)
             meant = f"; did you mean '{near[0]}'?" if near else f"; there is {', '.join(sorted(flags))}"
             raise typer.BadParameter(f"the file has the unknown key '{key}'{meant}", param_hint="--config")

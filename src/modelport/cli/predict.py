@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from modelport.cli.interpreter import PREPARE, AllowPythonMismatch, EnvManager, Python, check_env_manager
+
 EPILOG = "Example: modelport predict -m ./model -i customers.csv -o predictions.csv --python ./model-env/bin/python"
 
 
@@ -33,18 +35,13 @@ def predict(
         str | None, typer.Option(metavar="FILE", help="Set rows aside that do not fit, as JSON lines, and go on.")
     ] = None,
     workers: Annotated[int, typer.Option("-w", "--workers", min=1, help="Processes that hold the model.")] = 1,
-    python: Annotated[
-        str | None, typer.Option(help="The model's interpreter; the one that runs modelport if not given.")
-    ] = None,
-    allow_python_mismatch: Annotated[
-        bool,
-        typer.Option("--allow-python-mismatch", help="Load a model pickled with its code by another Python version."),
-    ] = False,
+    python: Python = None,
+    allow_python_mismatch: AllowPythonMismatch = False,
     chunk_rows: Annotated[
         int | None, typer.Option(min=1, help="Rows that the model gets at once, at most; chosen if not given.")
     ] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Give the model all rows at once.")] = False,
-    env_manager: Annotated[str, typer.Option(help="Only 'local': the model runs in --python.")] = "local",
+    env_manager: EnvManager = "local",
     requirements: Annotated[
         str | None, typer.Option("-r", "--pip-requirements-override", help="Refused: see --python.")
     ] = None,
@@ -57,7 +54,8 @@ def predict(
     from modelport.files.scoring import score_file
     from modelport.files.settings import FileSettings
 
-    _refuse(env_manager, requirements, env)
+    check_env_manager(env_manager)
+    _refuse(requirements, env)
     if whole and chunk_rows is not None:
         raise typer.BadParameter("--whole and --chunk-rows exclude each other", param_hint="--chunk-rows")
     set_up_log()
@@ -86,13 +84,10 @@ def predict(
     typer.echo(f"{done.rows} rows in {done.seconds:.1f} s ({rate:.0f} rows/s) -> {done.output}{aside}", err=True)
 
 
-def _refuse(env_manager: str, requirements: str | None, env: list[str] | None) -> None:
+def _refuse(requirements: str | None, env: list[str] | None) -> None:
     """What only makes sense where environments are built."""
-    prepare = "prepare the environment yourself and name its interpreter with --python"
-    if env_manager != "local":
-        raise typer.BadParameter(f"'{env_manager}' is not known yet: {prepare}", param_hint="--env-manager")
     if requirements is not None:
-        raise typer.BadParameter(f"no environment is built yet: {prepare}", param_hint="--pip-requirements-override")
+        raise typer.BadParameter(f"no environment is built yet: {PREPARE}", param_hint="--pip-requirements-override")
     if env:
         raise typer.BadParameter(
             f"no environment is built yet, and the model gets the variables of this shell: {env[0]} modelport predict …",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from modelport.cli.config_file import read_into
+from modelport.cli.interpreter import AllowPythonMismatch, EnvManager, Python, check_env_manager
 from modelport.settings import DEFAULT_HOST, DEFAULT_MODEL_NAME, DEFAULT_PORT, DEFAULT_TIMEOUT, MIB
 
 if TYPE_CHECKING:
@@ -47,15 +48,10 @@ def serve(
         typer.Option("-w", "--workers", envvar="MLFLOW_MODELS_WORKERS", min=1, help="Processes that hold the model."),
     ] = 1,
     processes: Annotated[int, typer.Option(min=1, help="Processes that speak HTTP, on one address.")] = 1,
-    env_manager: Annotated[str, typer.Option(help="Only 'local': the model runs in --python.")] = "local",
+    env_manager: EnvManager = "local",
     no_conda: Annotated[bool, typer.Option("--no-conda", help="The same as --env-manager local.")] = False,
-    python: Annotated[
-        str | None, typer.Option(help="The model's interpreter; the one that runs modelport if not given.")
-    ] = None,
-    allow_python_mismatch: Annotated[
-        bool,
-        typer.Option("--allow-python-mismatch", help="Load a model pickled with its code by another Python version."),
-    ] = False,
+    python: Python = None,
+    allow_python_mismatch: AllowPythonMismatch = False,
     enable_mlserver: Annotated[bool, typer.Option("--enable-mlserver", help="Accepted; not needed.")] = False,
     threads: Annotated[
         int, typer.Option(min=1, help="Requests that a Python model's own code may serve at once, per worker.")
@@ -104,11 +100,7 @@ def serve(
     from modelport.server import serve as run
     from modelport.settings import ServeSettings
 
-    if env_manager != "local":
-        raise typer.BadParameter(
-            f"'{env_manager}' is not known yet: prepare the environment yourself and name its interpreter with --python",
-            param_hint="--env-manager",
-        )
+    check_env_manager(env_manager)
     if access_log not in ("text", "json", "off"):
         raise typer.BadParameter(f"'{access_log}' is none of text, json, off", param_hint="--access-log")
     if (ssl_certfile is None) != (ssl_keyfile is None):

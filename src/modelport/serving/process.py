@@ -123,10 +123,10 @@ class Scoring:
             served = self._served[row.name] = _Served(row, self._pool())
             self._count(served)
             self._serve(served)
-        elif (row.folder, row.mlmodel) != (served.row.folder, served.row.mlmodel):
-            served.row = row
-            self._serve(served)
-        served.row = row
+        else:
+            before, served.row = served.row, row
+            if (row.folder, row.mlmodel) != (before.folder, before.mlmodel):
+                self._serve(served)
         await served.pool.update(row.workers)
 
     def _pool(self) -> Pool:

@@ -52,7 +52,6 @@ class WorkerProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
         self.facts: dict[str, Any] = {}
-        self.wanted = requirements.Wanted(None)
         self.answered = False
         self.memory_when_ready = 0
 
@@ -60,8 +59,8 @@ class WorkerProcess:
     def address(self) -> WorkerAddress:
         return WorkerAddress(self.id, self._path, self.facts["pid"], self.facts["user_code"])
 
-    async def start(self) -> None:
-        """Returns when the model is loaded and warmed up.
+    async def start(self, wanted: "asyncio.Future[requirements.Wanted] | None" = None) -> None:
+        """Returns when the model is loaded and warmed up. ``wanted``: the requirements whose versions its facts are to tell.
 
         Raises:
             WorkerFailed: with the worker's own account of why the model cannot be served.
@@ -82,8 +81,7 @@ class WorkerProcess:
                 stdout=sys.stderr.fileno(),
                 start_new_session=True,  # a signal to our process group is ours to handle
             )
-        # In a thread, and while the interpreter starts: the first time it takes as long as an import of `packaging`.
-        self.wanted = await asyncio.to_thread(requirements.wanted, self._spec.model_path)
+        names = () if wanted is None else (await wanted).names
         try:
             reader, self._writer = await asyncio.open_unix_connection(self._path)
         except OSError:  # it ended before anybody could listen to it
@@ -98,7 +96,7 @@ class WorkerProcess:
             "threads": self._spec.threads,
             "max_body": self._spec.max_body,
             "sys_path": self._spec.sys_path,
-            "distributions": self.wanted.names,
+            "distributions": names,
             "allow_python_mismatch": self._spec.allow_python_mismatch,
         }
         channel.send(wire.HANDSHAKE, 0, orjson.dumps(settings))
@@ -230,13 +228,15 @@ class WorkerSet:
 
     async def _start_all(self, spec: WorkerSpec) -> list[WorkerProcess]:
         workers = [WorkerProcess(spec, next(self._ids), self._run_folder) for _ in self._slots]
+        # In a thread, and while the interpreters start: the first time it takes as long as an import of `packaging`.
+        wanted = asyncio.ensure_future(asyncio.to_thread(requirements.wanted, spec.model_path))
         try:
-            await asyncio.gather(*(worker.start() for worker in workers))
+            await asyncio.gather(*(worker.start(wanted) for worker in workers))
         except BaseException:
             await asyncio.gather(*(worker.stop(0) for worker in workers), return_exceptions=True)
             raise
         facts = workers[0].facts
-        differing = requirements.mismatches(workers[0].wanted.lines, facts["environment"], facts["needs_mlflow"])
+        differing = requirements.mismatches(wanted.result().lines, facts["environment"], facts["needs_mlflow"])
         if differing is not None:
             log.warning("%s: %s", spec.model_path, differing)
         return workers

@@ -5,6 +5,7 @@ from typing import Any, BinaryIO, Dict, Optional, Protocol, Tuple
 from modelport_runtime.flavors import generic, onnx, python_function, sklearn
 from modelport_runtime.flavors.predictor import Predictor
 from modelport_runtime.model import Model
+from modelport_runtime.pickled_code import holds_code
 
 
 class Flavor(Protocol):
@@ -30,6 +31,23 @@ FLAVORS: Tuple[Flavor, ...] = (sklearn, onnx, python_function, generic)
 def flavor_for(loader_module: str) -> Flavor:
     """The flavor that loads what ``loader_module`` names."""
     return next(flavor for flavor in FLAVORS if flavor.handles(loader_module))
+
+
+def brings_foreign_code(model: Model, flavor: Flavor, running: str) -> bool:
+    """Whether loading opens a pickle that brings code of another minor version than ``running`` (``"3.11"``)."""
+    written_by = model.pyfunc.get("python_version")
+    if written_by is None or minor_version(written_by) == running:
+        return False
+    file = flavor.pickled(model)
+    if file is None:
+        return False
+    with file:
+        return holds_code(file)
+
+
+def minor_version(python_version: Any) -> str:
+    """``3.11`` of ``3.11.7``."""
+    return ".".join(str(python_version).split(".")[:2])
 
 
 def needs_mlflow(loader_module: str) -> bool:

@@ -46,6 +46,7 @@ def inspect(model_uri: str, python: str | None = None) -> Inspection:
     found = environment.describe(python, [*wanted.names, "mlflow"])
     example, request = example_and_request(model)
     files = _files(folder)
+    python_version = _text(pyfunc.get("python_version")) or wanted.python
     return Inspection(
         name=folder.name,
         uri=model_uri,
@@ -55,7 +56,7 @@ def inspect(model_uri: str, python: str | None = None) -> Inspection:
         run_id=_text(model.run_id),
         mlflow_version=_text(model.mlflow_version),
         created=_created(model.utc_time_created),
-        python_version=_text(pyfunc.get("python_version")) or wanted.python,
+        python_version=python_version,
         flavors=tuple(_flavor(name, entry) for name, entry in model.flavors.items()),
         serving=serving(model, found),
         streams=bool(pyfunc.get("streamable")),
@@ -65,7 +66,7 @@ def inspect(model_uri: str, python: str | None = None) -> Inspection:
         dependencies=Dependencies(
             python=environment.interpreter(python),
             python_version=found["markers"]["python_full_version"],
-            python_wanted=_text(pyfunc.get("python_version")) or wanted.python,
+            python_wanted=python_version,
             source=wanted.source,
             packages=requirements.compare(wanted.lines, found, needs),
         ),

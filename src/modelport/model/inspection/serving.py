@@ -5,9 +5,8 @@ from typing import Any
 
 from modelport.errors import ModelportError
 from modelport.model.inspection.report import Serving
-from modelport_runtime.flavors import flavor_for, needs_mlflow
+from modelport_runtime.flavors import brings_foreign_code, flavor_for, needs_mlflow
 from modelport_runtime.model import PYFUNC, Model
-from modelport_runtime.pickled_code import holds_code
 
 
 def serving(model: Model, environment: Mapping[str, Any]) -> Serving:
@@ -28,16 +27,10 @@ def serving(model: Model, environment: Mapping[str, Any]) -> Serving:
 
 def _python_problem(model: Model, loader: str, running: str) -> str | None:
     """Code in a pickle can crash another minor version of Python, so it is not loaded there."""
-    written_by = model.pyfunc.get("python_version")
-    if written_by is None or str(written_by).split(".")[:2] == running.split("."):
-        return None
     try:
-        file = flavor_for(loader).pickled(model)
-        if file is None:
+        if not brings_foreign_code(model, flavor_for(loader), running):
             return None
-        with file:
-            if not holds_code(file):
-                return None
     except (ModelportError, OSError):  # a file that is missing or packed as nobody knows: loading says so
         return None
+    written_by = model.pyfunc["python_version"]
     return f"it was pickled by Python {written_by} together with its code, which can crash Python {running}"
