@@ -1,6 +1,7 @@
 """Fixtures that several floors share."""
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.once import made_once
+
+# Models run in the interpreter of the tests; only the tests of environments have one built, and say so.
+os.environ["MODELPORT_ENV_MANAGER"] = "local"
 
 ROOT = Path(__file__).parent.parent
 MAKE_MODELS = ROOT / "tests" / "support" / "make_models.py"

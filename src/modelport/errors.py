@@ -4,6 +4,7 @@
     ├── InvalidInput          what was asked for cannot be understood     (BAD_REQUEST)
     ├── ModelNotLoadable      the model directory is damaged
     ├── NotFound              what was asked for is not there             (RESOURCE_DOES_NOT_EXIST)
+    ├── EnvironmentFailed     the model's environment cannot be built     (ENVIRONMENT_…, one code for each cause)
     ├── CannotStart           the server cannot be started as asked       (INVALID_STATE)
     └── WorkerFailed          the model's worker process cannot serve it  (MODEL_NOT_LOADABLE)
 
@@ -12,13 +13,27 @@ Status codes belong to ``serving``, exit codes to ``cli``.
 
 from modelport_runtime.errors import InvalidInput, ModelNotLoadable, ModelportError
 
-__all__ = ["CannotStart", "InvalidInput", "ModelNotLoadable", "ModelportError", "NotFound", "WorkerFailed"]
+__all__ = [
+    "CannotStart",
+    "EnvironmentFailed",
+    "InvalidInput",
+    "ModelNotLoadable",
+    "ModelportError",
+    "NotFound",
+    "WorkerFailed",
+]
 
 
 class NotFound(ModelportError):
     """A model, file or other thing that was named does not exist."""
 
     code = "RESOURCE_DOES_NOT_EXIST"
+
+
+class EnvironmentFailed(ModelportError):
+    """The environment that a model asks for cannot be had: one cause, and in ``hint`` one way out."""
+
+    code = "ENVIRONMENT_NOT_BUILT"
 
 
 class WorkerFailed(ModelportError):

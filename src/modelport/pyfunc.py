@@ -11,8 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from modelport.errors import CannotStart, InvalidInput
-from modelport.model import location, mlmodel, requirements
-from modelport.settings import DEFAULT_HOST, DEFAULT_MODEL_NAME, DEFAULT_PORT, ModelSource, ServeSettings
+from modelport.model import environment_spec, location, mlmodel, requirements
+from modelport.settings import (
+    DEFAULT_HOST,
+    DEFAULT_MODEL_NAME,
+    DEFAULT_PORT,
+    EnvironmentSettings,
+    ModelSource,
+    ServeSettings,
+)
 from modelport_runtime import distributions, pyfunc
 from modelport_runtime.flavors import needs_mlflow
 from modelport_runtime.mlflow_names.model_config import read_yaml
@@ -71,6 +78,7 @@ class PyFuncModel(pyfunc.PyFuncModel):
         serve(
             ServeSettings(
                 models=(ModelSource(DEFAULT_MODEL_NAME, self._uri),),
+                environment=EnvironmentSettings(manager="local"),
                 host=host or DEFAULT_HOST,
                 port=port or DEFAULT_PORT,
                 workers=workers or 1,
@@ -128,10 +136,10 @@ def get_model_dependencies(model_uri: str, format: str = "pip") -> str:
 
 def _warn_of_versions(folder: Path, data: dict[str, Any]) -> None:
     """One line in the log about all requirements that this interpreter does not meet. It never keeps a model from loading."""
-    wanted = requirements.wanted(folder)
+    wanted = environment_spec.read(folder, data)
     loader = Model.from_mlmodel(str(folder), data).flavors.get(PYFUNC, {}).get("loader_module")
     needs = isinstance(loader, str) and needs_mlflow(loader)
-    differing = requirements.mismatches(wanted.lines, distributions.describe(wanted.names), needs)
+    differing = requirements.mismatches(wanted.requirements, distributions.describe(wanted.names), needs)
     if differing is not None:
         log.warning("%s: %s", folder, differing)
 

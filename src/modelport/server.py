@@ -13,8 +13,9 @@ from typing import Any
 
 import uvloop
 
+from modelport.environments.preparing import worker_spec_of
 from modelport.errors import CannotStart, ModelportError
-from modelport.model import location
+from modelport.model import location, mlmodel
 from modelport.scoring_processes import ScoringProcesses, scoring_processes
 from modelport.serving.http import refuse_new_connections
 from modelport.serving.process import ScoringSettings
@@ -48,17 +49,24 @@ def serve(settings: ServeSettings) -> None:
 
 
 def _spec(settings: ServeSettings, source: ModelSource) -> WorkerSpec:
-    return worker_spec(
-        source.uri,
-        settings.python,
-        settings.home,
-        workers=settings.workers * len(settings.models),
-        name=source.name,
-        model_config=settings.model_config,
-        threads=settings.threads,
-        max_body=settings.max_body,
-        allow_python_mismatch=settings.allow_python_mismatch,
-    )
+    folder = location.resolve(source.uri)
+    content = mlmodel.read(folder)
+
+    def spec_in(python: str) -> WorkerSpec:
+        return worker_spec(
+            folder,
+            content,
+            python,
+            settings.home,
+            workers=settings.workers * len(settings.models),
+            name=source.name,
+            model_config=settings.model_config,
+            threads=settings.threads,
+            max_body=settings.max_body,
+            allow_python_mismatch=settings.allow_python_mismatch,
+        )
+
+    return worker_spec_of(folder, content, settings.environment, settings.home, spec_in)
 
 
 def _open(host: str, port: int) -> socket.socket:

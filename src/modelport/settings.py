@@ -5,17 +5,39 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from modelport.errors import InvalidInput
+
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
 DEFAULT_TIMEOUT = 60.0
 DEFAULT_MODEL_NAME = "mlflow-model"
 """What MLflow calls a model that it serves with MLServer."""
 MIB = 1 << 20
+_MANAGERS = {"uv": "uv", "virtualenv": "uv", "conda": "conda", "local": "local"}
+"""As MLflow spells them → what they are here."""
 
 
 def modelport_home() -> Path:
     """Where Modelport keeps what it makes: ``MODELPORT_HOME``, else ``~/.modelport``."""
     return Path(os.environ.get("MODELPORT_HOME") or Path.home() / ".modelport")
+
+
+def environment_manager(spelled: str | None, python: str | None) -> str:
+    """``uv``, ``conda`` or ``local``, as MLflow spells them; None: ``MODELPORT_ENV_MANAGER``, else ``local`` for an interpreter
+    that is given, else ``uv``.
+
+    Raises:
+        InvalidInput: there is no such manager, or it does not go with an interpreter that is taken as it is.
+    """
+    spelled = spelled or (None if python else os.environ.get("MODELPORT_ENV_MANAGER")) or ("local" if python else "uv")
+    manager = _MANAGERS.get(spelled)
+    if manager is None:
+        raise InvalidInput(f"'{spelled}' is no environment manager", hint=f"There is {', '.join(_MANAGERS)}.")
+    if python is not None and manager != "local":
+        raise InvalidInput(
+            f"an interpreter is taken as it is, and {spelled} builds an environment: give one of the two"
+        )
+    return manager
 
 
 @dataclass(frozen=True)
@@ -33,6 +55,24 @@ class ModelSource:
 
 
 @dataclass(frozen=True)
+class EnvironmentSettings:
+    """How a model gets the environment it runs in."""
+
+    manager: str = "uv"
+    """``uv`` or ``conda`` builds what the model's files ask for; with ``local`` it runs in ``python``."""
+    python: str | None = None
+    """The interpreter of ``local``; None: the one that runs modelport."""
+    newest: bool = False
+    """Unpinned packages may be newer than the model."""
+    mlflow: bool | None = None
+    """Whether mlflow itself is installed; None: only for models that nothing else can load."""
+    overrides: tuple[str, ...] = ()
+    """Requirements that take the place of those the model has for the same packages."""
+    offline: bool = False
+    """Nothing is downloaded."""
+
+
+@dataclass(frozen=True)
 class ServeSettings:
     """One ``modelport serve``. Sizes in bytes, times in seconds."""
 
@@ -40,7 +80,7 @@ class ServeSettings:
     """One at the root, or any number of named ones."""
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
-    python: str | None = None
+    environment: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     allow_python_mismatch: bool = False
     """A pickle with code of another Python is opened all the same."""
     workers: int = 1

@@ -23,10 +23,12 @@ from modelport.errors import ModelportError
 from modelport.files.scoring import Summary, score_file
 from modelport.files.settings import FileSettings
 from modelport.pyfunc import load_model
+from modelport.settings import EnvironmentSettings
 from tests.end_to_end.server import MODELPORT, environment
 from tests.support.saved import ROOT
 
 HOME = ROOT / ".cache" / "modelport-home"
+LOCAL = EnvironmentSettings(manager="local")
 
 
 def command(*arguments: Any) -> list[str]:
@@ -38,7 +40,7 @@ def run(*arguments: Any, **more: Any) -> subprocess.CompletedProcess[bytes]:
 
 
 def score(model: Path, source: Path, output: Path, **more: Any) -> Summary:
-    return score_file(FileSettings(str(model), str(source), str(output), home=HOME, **more))
+    return score_file(FileSettings(str(model), str(source), str(output), environment=LOCAL, home=HOME, **more))
 
 
 def write(frame: pd.DataFrame, path: Path) -> Path:

@@ -1,6 +1,5 @@
 """What a model wants beside what an interpreter has."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +11,8 @@ from modelport.model.requirements import (
     NOT_CHECKED,
     NOT_NEEDED,
     OK,
-    Wanted,
     compare,
     mismatches,
-    wanted,
 )
 from modelport_runtime import distributions
 
@@ -91,58 +88,3 @@ def test_all_mismatches_are_one_sentence() -> None:
     said = "the model's requirements are not what its environment has: numpy==1.0 (found 2.4.6), gone>=2 (found none)"
     assert mismatches(lines, ENVIRONMENT, needs_mlflow=False) == said
     assert mismatches(["numpy", "./thing", "mlflow"], ENVIRONMENT, needs_mlflow=False) is None
-
-
-CONDA = """
-channels: [conda-forge]
-dependencies:
-- python=3.10.4
-- pip<=23
-- pip:
-  - mlflow<3
-  - numpy==1.24
-"""
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        ({}, Wanted(None)),
-        (
-            {"requirements.txt": "# all\nmlflow==3.1\n\nnumpy==1.0  # pinned\npandas \\\n  >=2\n-c constraints.txt"},
-            Wanted(
-                "requirements.txt",
-                ("mlflow==3.1", "numpy==1.0", "pandas    >=2", "-c constraints.txt"),
-                None,
-                ("mlflow", "numpy", "pandas"),
-            ),
-        ),
-        (
-            {"requirements.txt": "a\n", "python_env.yaml": "python: 3.11.7\ndependencies: ['-r requirements.txt']\n"},
-            Wanted("requirements.txt", ("a",), "3.11.7", ("a",)),
-        ),
-        (
-            {
-                "python_env.yaml": "python: 3.9.1\nbuild_dependencies: [pip]\ndependencies: [b==1]\n",
-                "conda.yaml": CONDA,
-            },
-            Wanted("python_env.yaml", ("b==1",), "3.9.1", ("b",)),
-        ),
-        ({"conda.yaml": CONDA}, Wanted("conda.yaml", ("mlflow<3", "numpy==1.24"), "3.10.4", ("mlflow", "numpy"))),
-        ({"conda.yaml": "- a list", "python_env.yaml": "{", "requirements.txt": ""}, Wanted(None)),
-        ({"conda.yaml": "dependencies: text"}, Wanted(None)),
-    ],
-)
-def test_requirements_are_read_wherever_they_stand(tmp_path: Path, files: dict[str, str], expected: Wanted) -> None:
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    assert wanted(tmp_path) == expected
-
-
-def test_a_file_that_is_no_text_keeps_nothing_from_loading(tmp_path: Path) -> None:
-    (tmp_path / "requirements.txt").write_bytes(b"\xff\xfe\x00\nnumpy\n")
-    assert wanted(tmp_path).names == ("numpy",)
-    (tmp_path / "requirements.txt").unlink()
-    (tmp_path / "requirements.txt").mkdir()
-    (tmp_path / "conda.yaml").mkdir()
-    assert wanted(tmp_path) == Wanted(None)

@@ -4,9 +4,19 @@ from typing import Annotated
 
 import typer
 
-from modelport.cli.interpreter import PREPARE, AllowPythonMismatch, EnvManager, Python, check_env_manager
+from modelport.cli.environment_flags import (
+    AllowPythonMismatch,
+    EnvManager,
+    InstallMlflow,
+    KeepMlflow,
+    Newest,
+    Offline,
+    Overrides,
+    Python,
+    environment_settings,
+)
 
-EPILOG = "Example: modelport predict -m ./model -i customers.csv -o predictions.csv --python ./model-env/bin/python"
+EPILOG = "Example: modelport predict -m ./model -i customers.csv -o predictions.csv"
 
 
 def predict(
@@ -41,11 +51,12 @@ def predict(
         int | None, typer.Option(min=1, help="Rows that the model gets at once, at most; chosen if not given.")
     ] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Give the model all rows at once.")] = False,
-    env_manager: EnvManager = "local",
-    requirements: Annotated[
-        str | None, typer.Option("-r", "--pip-requirements-override", help="Refused: see --python.")
-    ] = None,
-    env: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Refused: set it in the shell.")] = None,
+    env_manager: EnvManager = None,
+    newest: Newest = False,
+    keep_mlflow: KeepMlflow = None,
+    install_mlflow: InstallMlflow = False,
+    overrides: Overrides = None,
+    offline: Offline = False,
 ) -> None:
     """Score a file, as `mlflow models predict` does."""
     import sys
@@ -54,8 +65,7 @@ def predict(
     from modelport.files.scoring import score_file
     from modelport.files.settings import FileSettings
 
-    check_env_manager(env_manager)
-    _refuse(requirements, env)
+    environment = environment_settings(env_manager, python, newest, keep_mlflow, install_mlflow, overrides, offline)
     if whole and chunk_rows is not None:
         raise typer.BadParameter("--whole and --chunk-rows exclude each other", param_hint="--chunk-rows")
     set_up_log()
@@ -68,7 +78,7 @@ def predict(
         keep_columns=keep_columns,
         rejects=rejects,
         workers=workers,
-        python=python,
+        environment=environment,
         allow_python_mismatch=allow_python_mismatch,
         chunk_rows=chunk_rows,
         whole=whole,
@@ -82,14 +92,3 @@ def predict(
     rate = done.rows / max(done.seconds, 1e-9)
     aside = f", {done.rejected} set aside -> {rejects}" if done.rejected else ""
     typer.echo(f"{done.rows} rows in {done.seconds:.1f} s ({rate:.0f} rows/s) -> {done.output}{aside}", err=True)
-
-
-def _refuse(requirements: str | None, env: list[str] | None) -> None:
-    """What only makes sense where environments are built."""
-    if requirements is not None:
-        raise typer.BadParameter(f"no environment is built yet: {PREPARE}", param_hint="--pip-requirements-override")
-    if env:
-        raise typer.BadParameter(
-            f"no environment is built yet, and the model gets the variables of this shell: {env[0]} modelport predict …",
-            param_hint="--env",
-        )

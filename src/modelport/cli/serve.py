@@ -6,14 +6,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from modelport.cli.config_file import read_into
-from modelport.cli.interpreter import AllowPythonMismatch, EnvManager, Python, check_env_manager
+from modelport.cli.environment_flags import (
+    AllowPythonMismatch,
+    EnvManager,
+    InstallMlflow,
+    KeepMlflow,
+    Newest,
+    Offline,
+    Overrides,
+    Python,
+    environment_settings,
+)
 from modelport.settings import DEFAULT_HOST, DEFAULT_MODEL_NAME, DEFAULT_PORT, DEFAULT_TIMEOUT, MIB
 
 if TYPE_CHECKING:
     from modelport.settings import ModelSource
 
 EPILOG = (
-    "Examples: modelport serve -m ./model -p 5000 --python ./model-env/bin/python; "
+    "Examples: modelport serve -m ./model -p 5000; "
     "modelport serve -m churn=./churn -m price=./price. "
     "Every flag can be given as a variable (MODELPORT_MAX_QUEUE for --max-queue) and in the file of --config."
 )
@@ -48,10 +58,15 @@ def serve(
         typer.Option("-w", "--workers", envvar="MLFLOW_MODELS_WORKERS", min=1, help="Processes that hold the model."),
     ] = 1,
     processes: Annotated[int, typer.Option(min=1, help="Processes that speak HTTP, on one address.")] = 1,
-    env_manager: EnvManager = "local",
+    env_manager: EnvManager = None,
     no_conda: Annotated[bool, typer.Option("--no-conda", help="The same as --env-manager local.")] = False,
     python: Python = None,
     allow_python_mismatch: AllowPythonMismatch = False,
+    newest: Newest = False,
+    keep_mlflow: KeepMlflow = None,
+    install_mlflow: InstallMlflow = False,
+    overrides: Overrides = None,
+    offline: Offline = False,
     enable_mlserver: Annotated[bool, typer.Option("--enable-mlserver", help="Accepted; not needed.")] = False,
     threads: Annotated[
         int, typer.Option(min=1, help="Requests that a Python model's own code may serve at once, per worker.")
@@ -100,7 +115,9 @@ def serve(
     from modelport.server import serve as run
     from modelport.settings import ServeSettings
 
-    check_env_manager(env_manager)
+    environment = environment_settings(
+        "local" if no_conda else env_manager, python, newest, keep_mlflow, install_mlflow, overrides, offline
+    )
     if access_log not in ("text", "json", "off"):
         raise typer.BadParameter(f"'{access_log}' is none of text, json, off", param_hint="--access-log")
     if (ssl_certfile is None) != (ssl_keyfile is None):
@@ -115,7 +132,7 @@ def serve(
             models=read_models(model_uri, model_name),
             host=host,
             port=port,
-            python=python,
+            environment=environment,
             allow_python_mismatch=allow_python_mismatch,
             workers=workers,
             processes=processes,

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from modelport.environments.preparing import worker_spec_of
 from modelport.errors import InvalidInput, ModelportError
 from modelport.files.chunk import Chunk
 from modelport.files.draft import Draft, Output, output_at, writing
@@ -24,6 +25,7 @@ from modelport.files.reading import chunks_of
 from modelport.files.refusals import Rejects, entry, misses_a_column, named_rows, refusal
 from modelport.files.settings import FileSettings
 from modelport.files.source import Source
+from modelport.model import location, mlmodel
 from modelport.workers.head import head
 from modelport.workers.pool import Call, Pool
 from modelport.workers.process import WorkerAddress, WorkerSet
@@ -64,16 +66,7 @@ def score_file(settings: FileSettings) -> Summary:
     input_format = format_of(settings.content_type, settings.input_path, "the content type")
     output_format = format_of(settings.output_type, settings.output_path, "the output type")
     _check(settings, input_format)
-    spec = worker_spec(
-        settings.model_uri,
-        settings.python,
-        settings.home,
-        workers=settings.workers,
-        name="model",
-        threads=1,  # chunks of one file follow each other; a model's own code need not expect anything else
-        max_body=MAX_BODY,
-        allow_python_mismatch=settings.allow_python_mismatch,
-    )
+    spec = _spec(settings)
     with contextlib.ExitStack() as stack:
         source = Source(settings.input_path)
         stack.callback(source.close)
@@ -91,6 +84,26 @@ def score_file(settings: FileSettings) -> Summary:
         run = _Run(settings, spec, source, output, rejects, input_format, output_format, run_folder)
         in_a_loop(run.run)
         return Summary(run.progress.rows, run.rejected, run.progress.seconds, output.name)
+
+
+def _spec(settings: FileSettings) -> WorkerSpec:
+    folder = location.resolve(settings.model_uri)
+    content = mlmodel.read(folder)
+
+    def spec_in(python: str) -> WorkerSpec:
+        return worker_spec(
+            folder,
+            content,
+            python,
+            settings.home,
+            workers=settings.workers,
+            name="model",
+            threads=1,  # chunks of one file follow each other; a model's own code need not expect anything else
+            max_body=MAX_BODY,
+            allow_python_mismatch=settings.allow_python_mismatch,
+        )
+
+    return worker_spec_of(folder, content, settings.environment, settings.home, spec_in)
 
 
 def _check(settings: FileSettings, input_format: str) -> None:

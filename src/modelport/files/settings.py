@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modelport.settings import modelport_home
+from modelport.settings import EnvironmentSettings, modelport_home
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class FileSettings:
     keep_columns: bool = False
     rejects: str | None = None
     workers: int = 1
-    python: str | None = None
+    environment: EnvironmentSettings = field(default_factory=EnvironmentSettings)
     allow_python_mismatch: bool = False
     chunk_rows: int | None = None
     whole: bool = False

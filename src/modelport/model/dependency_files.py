@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from modelport.errors import NotFound
-from modelport.model import mlmodel, requirements
+from modelport.model import conda_packages, mlmodel
 
 log = logging.getLogger("modelport")
 
@@ -17,7 +17,7 @@ def pip_file(folder: Path) -> Path:
         return path
     conda = conda_file(folder)
     content = mlmodel.read_yaml(conda)
-    lines = requirements.pip_section(content) if isinstance(content, dict) else None
+    lines = conda_packages.pip_section(content) if isinstance(content, dict) else None
     if lines is None:
         raise NotFound(f"{folder} has no requirements.txt, and {conda} has no pip section")
     left_out = [str(entry) for entry in content["dependencies"] if not (isinstance(entry, dict) and "pip" in entry)]

@@ -6,8 +6,6 @@ from typing import Any
 from modelport.errors import InvalidInput
 from modelport_runtime.input_examples import saved_example
 
-_PREPARE = "Prepare the environment yourself and name its interpreter with python=."
-
 
 def predict(
     model_uri: str,
@@ -32,8 +30,10 @@ def predict(
     """Score ``input_data`` or the file at ``input_path`` in a process of its own, as the command `modelport predict` does.
 
     ``input_data`` is what ``convert_input_example_to_serving_input`` takes, or text that is the body of a request. The
-    predictions go to ``output_path``, which appears whole or not at all, or to standard output. What MLflow does to build
-    an environment cannot be asked for yet: the model runs in the interpreter ``python`` (None: this one).
+    predictions go to ``output_path``, which appears whole or not at all, or to standard output. ``env_manager``
+    is "uv" (or "virtualenv"), "conda", or "local" for the interpreter ``python`` as it is (None: this one); None means uv, as
+    with the command, or local where ``python`` is given. ``install_mlflow`` has mlflow itself installed too, and
+    ``pip_requirements_override`` replaces what the model asks for of the same packages.
 
     Raises:
         NotFound: there is no model, or no input.
@@ -42,15 +42,16 @@ def predict(
     """
     from modelport.files.scoring import score_file  # not for programs that only infer signatures
     from modelport.files.settings import FileSettings
+    from modelport.settings import EnvironmentSettings, environment_manager
 
-    for name, value in {
-        "env_manager": env_manager if env_manager != "local" else None,
-        "install_mlflow": install_mlflow,
-        "pip_requirements_override": pip_requirements_override,
-        "extra_envs": extra_envs,
-    }.items():
-        if value:
-            raise InvalidInput(f"{name}={value!r}: no environment is built yet", hint=_PREPARE)
+    if extra_envs:
+        raise InvalidInput("extra_envs")
+    environment = EnvironmentSettings(
+        manager=environment_manager(env_manager, python),
+        python=python,
+        mlflow=True if install_mlflow else None,
+        overrides=tuple(pip_requirements_override or ()),
+    )
     if (input_data is None) == (input_path is None):
         raise InvalidInput("give either input_data or input_path")
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
@@ -68,7 +69,7 @@ def predict(
                 keep_columns=keep_columns,
                 rejects=rejects,
                 workers=workers,
-                python=python,
+                environment=environment,
                 allow_python_mismatch=allow_python_mismatch,
                 chunk_rows=chunk_rows,
                 whole=whole,

@@ -1,5 +1,6 @@
 """The runtime laid out in a folder that any interpreter can start: ``python -I -B FOLDER``. Made once per content."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -11,6 +12,9 @@ import orjson
 
 import modelport_runtime
 from modelport.errors import CannotStart
+
+JSON_LIBRARIES = "orjson"
+"""The folder beside the bundles with orjson for other interpreters than ours; who builds their environments fills it."""
 
 _MAIN = "from modelport_runtime.worker import main\n\nmain()\n"
 
@@ -30,7 +34,17 @@ def lay_out(runtime_home: Path, python: str) -> Path:
     if not folder.exists():
         _write(folder, files)
     _compile(folder, python)
+    _add_json_libraries(folder, runtime_home / JSON_LIBRARIES)
     return folder
+
+
+def _add_json_libraries(folder: Path, libraries: Path) -> None:
+    """Their names say for which interpreter each is."""
+    for library in libraries.glob("*.so"):
+        target = folder / "modelport_runtime" / "_vendor" / library.name
+        if not target.exists():
+            with contextlib.suppress(FileExistsError):
+                os.link(library, target)
 
 
 def _files() -> dict[str, Path]:

@@ -17,7 +17,8 @@ from typing import Any
 import orjson
 
 from modelport.errors import WorkerFailed
-from modelport.model import requirements
+from modelport.model import environment_spec, requirements
+from modelport.model.environment_spec import EnvironmentSpec
 from modelport.workers.memory import resident_memory
 from modelport.workers.spec import WorkerSpec
 from modelport_runtime import wire
@@ -45,8 +46,10 @@ class WorkerAddress:
 class WorkerProcess:
     """One process and the control connection to it."""
 
-    def __init__(self, spec: WorkerSpec, id: int, run_folder: Path) -> None:
+    def __init__(self, spec: WorkerSpec, id: int, run_folder: Path, output: int | None = None) -> None:
+        """``output``: the file descriptor that the model's own output goes to; None: standard error."""
         self._spec = spec
+        self._output = sys.stderr.fileno() if output is None else output
         self.id = id
         self._path = str(run_folder / f"w{id}")
         self._process: asyncio.subprocess.Process | None = None
@@ -59,7 +62,7 @@ class WorkerProcess:
     def address(self) -> WorkerAddress:
         return WorkerAddress(self.id, self._path, self.facts["pid"], self.facts["user_code"])
 
-    async def start(self, wanted: "asyncio.Future[requirements.Wanted] | None" = None) -> None:
+    async def start(self, wanted: "asyncio.Future[EnvironmentSpec] | None" = None) -> None:
         """Returns when the model is loaded and warmed up. ``wanted``: the requirements whose versions its facts are to tell.
 
         Raises:
@@ -71,14 +74,15 @@ class WorkerProcess:
             self._process = await asyncio.create_subprocess_exec(
                 self._spec.python,
                 "-I",
-                "-B",
+                *([] if self._spec.write_bytecode else ["-B"]),
                 str(self._spec.bundle),
                 str(listener.fileno()),
                 self._spec.name,  # for whoever looks at the list of processes
                 pass_fds=[listener.fileno()],
                 env=self._spec.environment,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=sys.stderr.fileno(),
+                stdout=self._output,
+                stderr=self._output,
                 start_new_session=True,  # a signal to our process group is ours to handle
             )
         names = () if wanted is None else (await wanted).names
@@ -229,14 +233,14 @@ class WorkerSet:
     async def _start_all(self, spec: WorkerSpec) -> list[WorkerProcess]:
         workers = [WorkerProcess(spec, next(self._ids), self._run_folder) for _ in self._slots]
         # In a thread, and while the interpreters start: the first time it takes as long as an import of `packaging`.
-        wanted = asyncio.ensure_future(asyncio.to_thread(requirements.wanted, spec.model_path))
+        wanted = asyncio.ensure_future(asyncio.to_thread(environment_spec.read, spec.model_path, spec.mlmodel))
         try:
             await asyncio.gather(*(worker.start(wanted) for worker in workers))
         except BaseException:
             await asyncio.gather(*(worker.stop(0) for worker in workers), return_exceptions=True)
             raise
         facts = workers[0].facts
-        differing = requirements.mismatches(wanted.result().lines, facts["environment"], facts["needs_mlflow"])
+        differing = requirements.mismatches(wanted.result().requirements, facts["environment"], facts["needs_mlflow"])
         if differing is not None:
             log.warning("%s: %s", spec.model_path, differing)
         return workers

@@ -2,13 +2,11 @@
 
 import os
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from modelport.errors import CannotStart
-from modelport.model import location, mlmodel
 from modelport.workers import bundle
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -29,11 +27,14 @@ class WorkerSpec:
     environment: dict[str, str]
     sys_path: list[str]
     allow_python_mismatch: bool
+    write_bytecode: bool = False
+    """Whether libraries that are imported for the first time are compiled for those who come after."""
 
 
 def worker_spec(
-    model_uri: str,
-    python: str | None,
+    folder: Path,
+    content: dict[str, Any],
+    python: str,
     home: Path,
     *,
     workers: int,
@@ -43,13 +44,12 @@ def worker_spec(
     max_body: int,
     allow_python_mismatch: bool = False,
 ) -> WorkerSpec:
-    """The spec of a model in the interpreter ``python`` (None: this one), where ``workers`` of them share the cores.
+    """The spec of the model in ``folder``, whose MLmodel file has this ``content``, in the interpreter ``python``, where
+    ``workers`` of them share the cores.
 
     Raises:
-        ModelportError: there is no such model or interpreter, or the MLmodel file cannot be read.
+        CannotStart: there is no such interpreter.
     """
-    folder = location.resolve(model_uri)
-    python = python or sys.executable
     if shutil.which(python) is None:
         raise CannotStart(f"'{python}' is no Python interpreter", hint="--python names the interpreter of the model.")
     environment = dict(os.environ)
@@ -62,7 +62,7 @@ def worker_spec(
         bundle=bundle.lay_out(home / "runtime", python),
         name=name,
         model_path=folder,
-        mlmodel=mlmodel.read(folder),
+        mlmodel=content,
         model_config=model_config,
         threads=threads,
         max_body=max_body,

@@ -11,7 +11,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from modelport import cli, server
-from modelport.settings import MIB, ModelSource, ServeSettings
+from modelport.settings import MIB, EnvironmentSettings, ModelSource, ServeSettings
+
+LOCAL = EnvironmentSettings(manager="local")
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def test_a_variable_wins_over_the_file_and_a_flag_over_both(serve: Any) -> None:
 
 def test_an_empty_file_says_nothing(serve: Any) -> None:
     _, settings = serve("", "-m", "m")
-    assert settings == ServeSettings(models=(ModelSource("mlflow-model", "m"),))
+    assert settings == ServeSettings(models=(ModelSource("mlflow-model", "m"),), environment=LOCAL)
 
 
 @pytest.mark.parametrize(

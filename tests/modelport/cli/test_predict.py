@@ -13,9 +13,9 @@ from tests.support.saved import ROOT
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--env-manager", "virtualenv"], "name its interpreter with --python"),
-        (["-r", "numpy==2.0"], "name its interpreter with --python"),
-        (["--env", "HOME=/tmp"], "the model gets the variables of this shell: HOME=/tmp modelport predict"),
+        (["--env-manager", "docker"], "There is uv, virtualenv, conda, local."),
+        (["--env-manager", "uv", "--python", "p"], "give one of the two"),
+        (["--env-manager", "local", "-r", "numpy==2.0"], "nothing is installed with --env-manager local"),
         (["--whole", "--chunk-rows", "5"], "exclude each other"),
         (["-w", "0"], "'--workers'"),
     ],

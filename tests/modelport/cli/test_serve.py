@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import modelport
 from modelport import cli, server
 from modelport.cli.serve import read_models
-from modelport.settings import MIB, ModelSource, ServeSettings
+from modelport.settings import MIB, EnvironmentSettings, ModelSource, ServeSettings
 
 VARIABLES = (
     "MLFLOW_HOST",
@@ -24,6 +24,8 @@ VARIABLES = (
 )
 
 Command = Callable[..., tuple[Result, ServeSettings | None]]
+
+LOCAL = EnvironmentSettings(manager="local")
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
 def test_without_flags_it_serves_as_mlflow_does(command: Command) -> None:
     result, settings = command()
     assert result.exit_code == 0
-    assert settings == ServeSettings(models=(ModelSource("mlflow-model", "m"),))
+    assert settings == ServeSettings(models=(ModelSource("mlflow-model", "m"),), environment=LOCAL)
     assert (settings.host, settings.port, settings.timeout, settings.workers) == ("127.0.0.1", 5000, 60.0, 1)
 
 
@@ -63,8 +65,18 @@ def test_without_flags_it_serves_as_mlflow_does(command: Command) -> None:
             ["--port", "1", "--host", "::1", "--timeout", "7", "--workers", "2"],
             {"port": 1, "host": "::1", "workers": 2},
         ),
-        (["--env-manager", "local", "--no-conda"], {"python": None}),
-        (["--python", "/a/python", "--threads", "1", "--no-side-effects"], {"python": "/a/python", "threads": 1}),
+        (["--env-manager", "local"], {"environment": LOCAL}),
+        (["--env-manager", "uv", "--no-conda"], {"environment": LOCAL}),
+        (["--env-manager", "virtualenv"], {"environment": EnvironmentSettings()}),
+        (
+            ["--env-manager", "uv", "--newest", "--without-mlflow", "-r", "a==1, b>=2", "--offline"],
+            {"environment": EnvironmentSettings("uv", None, True, False, ("a==1", "b>=2"), True)},
+        ),
+        (["--env-manager", "uv", "--install-mlflow"], {"environment": EnvironmentSettings(mlflow=True)}),
+        (
+            ["--python", "/a/python", "--threads", "1", "--no-side-effects"],
+            {"environment": EnvironmentSettings(manager="local", python="/a/python"), "threads": 1},
+        ),
         (
             ["--processes", "2", "--max-queue", "5", "--max-body", "3"],
             {"processes": 2, "max_queue": 5, "max_body": 3 * MIB},
@@ -97,8 +109,8 @@ def test_mlflow_s_environment_variables_are_read_and_flags_win(command: Command)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--env-manager", "conda"], "--python"),
-        (["--env-manager", "virtualenv"], "'virtualenv' is not known yet"),
+        (["--env-manager", "docker"], "There is uv, virtualenv, conda, local."),
+        (["--env-manager", "uv", "--python", "p"], "give one of the two"),
         (["--access-log", "xml"], "text, json, off"),
         (["--ssl-certfile", "c"], "belong together"),
         (["--ssl-keyfile", "k"], "belong together"),
@@ -137,7 +149,10 @@ def test_serving_everybody_without_a_key_is_warned_of(command: Command, caplog: 
 
 def test_mlserver_is_answered_in_one_line(command: Command, caplog: pytest.LogCaptureFixture) -> None:
     result, settings = command("--enable-mlserver")
-    assert (result.exit_code, settings) == (0, ServeSettings(models=(ModelSource("mlflow-model", "m"),)))
+    assert (result.exit_code, settings) == (
+        0,
+        ServeSettings(models=(ModelSource("mlflow-model", "m"),), environment=LOCAL),
+    )
     (record,) = caplog.records
     assert "--enable-mlserver is not needed" in record.getMessage()
 

@@ -244,9 +244,9 @@ def test_dependencies_are_those_of_the_named_interpreter(tmp_path: Path) -> None
     folder = model(tmp_path)
     (folder / "requirements.txt").write_text("mlflow>=3,<4\nuvloop\n")
     here = [(one.requirement, one.status) for one in look(folder).dependencies.packages]
-    assert here == [("mlflow>=3,<4", "not needed"), ("uvloop", "ok")]
+    assert here == [("mlflow<4,>=3", "not needed"), ("uvloop", "ok")]
     there = look(folder, ".envs/mlflow-3/bin/python").dependencies
-    assert [(one.requirement, one.status) for one in there.packages] == [("mlflow>=3,<4", "ok"), ("uvloop", "missing")]
+    assert [(one.requirement, one.status) for one in there.packages] == [("mlflow<4,>=3", "ok"), ("uvloop", "missing")]
     assert (there.python, there.source) == (".envs/mlflow-3/bin/python", "requirements.txt")
 
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from modelport.model import location, mlmodel, requirements
+from modelport.model import environment_spec, location, mlmodel, requirements
 from modelport.model.example_request import default_as_json
 from modelport.model.inspection import code_on_load, environment
 from modelport.model.inspection.report import (
@@ -42,7 +42,7 @@ def inspect(model_uri: str, python: str | None = None) -> Inspection:
     pyfunc = model.flavors.get(PYFUNC, {})
     loader = pyfunc.get("loader_module")
     needs = isinstance(loader, str) and needs_mlflow(loader)
-    wanted = requirements.wanted(folder)
+    wanted = environment_spec.read(folder, content)
     found = environment.describe(python, [*wanted.names, "mlflow"])
     example, request = example_and_request(model)
     files = _files(folder)
@@ -68,7 +68,7 @@ def inspect(model_uri: str, python: str | None = None) -> Inspection:
             python_version=found["markers"]["python_full_version"],
             python_wanted=python_version,
             source=wanted.source,
-            packages=requirements.compare(wanted.lines, found, needs),
+            packages=requirements.compare(wanted.requirements, found, needs),
         ),
         variables=environment.variables(folder, content),
         sizes=_sizes(files, content.get("model_size_bytes")),

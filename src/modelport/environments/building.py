@@ -1,0 +1,126 @@
+"""An environment made from a lock: created, filled, checked; complete when its state file is in place."""
+
+import contextlib
+import errno
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import orjson
+
+from modelport.environments import failures, json_library, uv
+from modelport.environments.check import check
+from modelport.environments.interpreters import Interpreter
+from modelport.environments.progress import Stages
+from modelport.environments.resolving import FILES
+from modelport.environments.store import STATE, Environment, write_whole
+from modelport.environments.uv import UvFailed
+from modelport.errors import ModelportError
+from modelport.model.environment_spec import EnvironmentSpec
+from modelport.workers.spec import WorkerSpec
+
+LOCK = "lock.txt"
+
+
+def build(
+    environment: Environment,
+    lock: tuple[str, ...],
+    spec: EnvironmentSpec,
+    interpreter: Interpreter,
+    spec_in: Callable[[str], WorkerSpec],
+    *,
+    home: Path,
+    cutoff: str | None,
+    offline: bool,
+    stages: Stages,
+) -> None:
+    """Make ``environment``; ``spec_in(python)`` is how the model it is made for is loaded in it. All of it, or nothing.
+
+    Raises:
+        EnvironmentFailed: something cannot be had or installed.
+        WorkerFailed: all is there, and the model cannot be loaded.
+    """
+    log, python = environment.log, environment.python
+    with _whole_or_gone(environment):
+        with (
+            stages.stage("create", f"creating it with Python {interpreter.version}"),
+            _uv_failing(spec, interpreter, log),
+        ):
+            arguments = ["venv", "--python", interpreter.path, "--no-project", "--clear", str(environment.folder)]
+            uv.run(arguments, log, environment.folder.parent)
+            _lay_out(environment, lock, spec)
+        with stages.stage("install", f"installing {len(lock)} packages"), _uv_failing(spec, interpreter, log):
+            install(environment, lock, spec, cutoff=cutoff, offline=offline)
+            json_library.fetch(interpreter, home / "runtime", offline=offline, log_file=log)
+        with stages.stage("check", "loading the model and scoring its example"):
+            try:
+                facts = check(spec_in(python), log)
+            except ModelportError as error:
+                raise failures.of_loading(error, spec, lock, interpreter, log) from None
+        state = {
+            "id": environment.id,
+            "python": interpreter.version,
+            "interpreter": interpreter.path,
+            "packages": len(lock),
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "seconds": stages.seconds,
+            "load_seconds": facts["load_seconds"],
+        }
+        write_whole(environment.folder / STATE, orjson.dumps(state, option=orjson.OPT_INDENT_2))
+
+
+def install(
+    environment: Environment, lock: tuple[str, ...], spec: EnvironmentSpec, *, cutoff: str | None, offline: bool
+) -> None:
+    """Install exactly what the lock names, each file by its hash.
+
+    Raises:
+        UvFailed: something cannot be had or built.
+    """
+    files = (environment.folder / FILES).as_uri() + "/"
+    wanted = environment.folder / "install.txt"
+    options = [option for option in spec.options if option != "--pre"]
+    wanted.write_text("".join(f"{line}\n" for line in (*options, *(line.replace(FILES, files, 1) for line in lock))))
+    arguments = ["pip", "install", "--python", environment.python, "--no-deps", "--require-hashes", "-r", str(wanted)]
+    if cutoff is not None:  # for what source archives want in order to be built
+        arguments += ["--exclude-newer", f"{cutoff}T23:59:59Z"]
+    if offline:
+        arguments.append("--offline")
+    try:
+        uv.run(arguments, environment.log, environment.folder, spec.credentials)
+    finally:
+        wanted.unlink()
+
+
+def _lay_out(environment: Environment, lock: tuple[str, ...], spec: EnvironmentSpec) -> None:
+    (environment.folder / LOCK).write_text("".join(f"{line}\n" for line in lock))
+    named = " ".join(lock)
+    for file in spec.local_files:
+        if FILES + file.name in unquote(named):
+            target = environment.folder / FILES / file.name
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(file.path, target)
+
+
+@contextlib.contextmanager
+def _whole_or_gone(environment: Environment) -> Iterator[None]:
+    shutil.rmtree(environment.folder, ignore_errors=True)
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(environment.folder, ignore_errors=True)
+        raise
+
+
+@contextlib.contextmanager
+def _uv_failing(spec: EnvironmentSpec, interpreter: Interpreter, log: Path) -> Iterator[None]:
+    try:
+        yield
+    except UvFailed as failure:
+        raise failures.of_installing(failure.output, spec, interpreter, log) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise failures.disk_full(log) from None

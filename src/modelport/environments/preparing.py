@@ -1,0 +1,167 @@
+"""The way from a model to the interpreter it runs in: its spec, what was found for that, the environment of just that."""
+
+import hashlib
+import logging
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from modelport.environments import resolving
+from modelport.environments.building import build
+from modelport.environments.interpreters import Interpreter, find
+from modelport.environments.progress import Stages
+from modelport.environments.store import Environment, Store
+from modelport.model import environment_spec
+from modelport.model.environment_spec import EnvironmentSpec
+from modelport.settings import EnvironmentSettings
+from modelport.workers.spec import WorkerSpec
+
+log = logging.getLogger("modelport")
+
+_RECIPE = 1
+"""Another number where the same spec is to be resolved anew, because this module goes about it otherwise."""
+
+
+def worker_spec_of(
+    folder: Path,
+    content: dict[str, Any],
+    settings: EnvironmentSettings,
+    home: Path,
+    spec_in: Callable[[str], WorkerSpec],
+) -> WorkerSpec:
+    """How the model in ``folder`` is run: ``spec_in`` of the interpreter of its environment, which is built if need be.
+
+    ``content`` is that of its MLmodel file.
+
+    Raises:
+        EnvironmentFailed: the environment cannot be had.
+        ModelNotLoadable: the model's files say nothing that can be understood, or the model cannot be loaded in it.
+    """
+    if settings.manager == "local":
+        return spec_in(settings.python or sys.executable)
+    environment = prepare(folder, content, settings, home, spec_in)
+    return spec_in(sys.executable if environment is None else environment.python)
+
+
+def prepare(
+    folder: Path,
+    content: dict[str, Any],
+    settings: EnvironmentSettings,
+    home: Path,
+    spec_in: Callable[[str], WorkerSpec],
+) -> Environment | None:
+    """The complete environment of a model; None where no file of the model names a package."""
+    spec = environment_spec.read(folder, content)
+    for problem in spec.problems:
+        raise problem
+    if spec.says_nothing:
+        log.info("%s names no packages: it runs in the interpreter that runs modelport", folder)
+        return None
+    spec = replace(spec, requirements=resolving.overridden(spec.requirements, settings.overrides))
+    store = Store(home)
+    found = _resolution(spec, content, settings, store)
+    environment = store.environment(found["environment"])
+    if environment.state is None:
+        environment = _built(environment, found, spec, settings, store, home, spec_in)
+    store.used(environment, folder)
+    return environment
+
+
+def key_of(spec: EnvironmentSpec, content: dict[str, Any], settings: EnvironmentSettings) -> str:
+    """What stands for a spec and for the choices that change what is found for it."""
+    loader = loader_module(content)
+    with_mlflow = resolving.keeps_mlflow(loader, settings.mlflow)
+    platforms = (platform.system(), platform.machine())
+    interface = loader in resolving.SKLEARN_INTERFACES
+    return spec.key(_RECIPE, settings.manager, settings.newest, with_mlflow, interface, *platforms)
+
+
+def loader_module(content: dict[str, Any]) -> str | None:
+    """The module that loads the model as a Python function, if its MLmodel file names one."""
+    pyfunc = (content.get("flavors") or {}).get("python_function")
+    module = pyfunc.get("loader_module") if isinstance(pyfunc, dict) else None
+    return None if module is None else str(module)
+
+
+def _resolution(
+    spec: EnvironmentSpec, content: dict[str, Any], settings: EnvironmentSettings, store: Store
+) -> dict[str, Any]:
+    key = key_of(spec, content, settings)
+    found = store.resolution(key)
+    if found is not None:
+        return found
+    with store.locked(key):
+        found = store.resolution(key)  # somebody else was quicker
+        if found is not None:
+            return found
+        interpreter = find(spec.python)
+        loader = loader_module(content)
+        stages, log_file = Stages(key), store.log_of(key)
+        log_file.unlink(missing_ok=True)
+        with stages.stage("resolve", f"resolving {len(spec.requirements)} requirements"):
+            resolution = resolving.resolve(
+                spec,
+                interpreter,
+                loader,
+                with_mlflow=resolving.keeps_mlflow(loader, settings.mlflow),
+                newest=settings.newest,
+                offline=settings.offline,
+                log=log_file,
+            )
+        notes = [*spec.notes, *resolution.notes]
+        if spec.python is not None and spec.python.count(".") == 2 and interpreter.version != spec.python:
+            notes.append(f"Python {spec.python} is not here: {interpreter.version} ({interpreter.found_by}) is taken")
+        for note in notes:
+            log.warning("%s", note)
+        found = {
+            "environment": _id(resolution.lock, interpreter),
+            "spec": spec.as_dict(),
+            "interpreter": {"path": interpreter.path, "version": interpreter.version, "found_by": interpreter.found_by},
+            "lock": resolution.lock,
+            "cutoff": resolution.cutoff,
+            "added": resolution.added,
+            "left_out": resolution.left_out,
+            "notes": notes,
+            "seconds": stages.seconds,
+        }
+        store.keep_resolution(key, found)
+        return found
+
+
+def _built(
+    environment: Environment,
+    found: dict[str, Any],
+    spec: EnvironmentSpec,
+    settings: EnvironmentSettings,
+    store: Store,
+    home: Path,
+    spec_in: Callable[[str], WorkerSpec],
+) -> Environment:
+    with store.locked(environment.id) as waited:
+        if waited > 0.1:
+            log.info("environment %s was being built by another process", environment.id)
+        environment = store.environment(environment.id)
+        if environment.state is not None:
+            return environment
+        store.log_of(environment.id).write_text("")
+        stages = Stages(environment.id)
+        build(
+            environment,
+            tuple(found["lock"]),
+            spec,
+            Interpreter(**found["interpreter"]),
+            spec_in,
+            home=home,
+            cutoff=found["cutoff"],
+            offline=settings.offline,
+            stages=stages,
+        )
+        return store.environment(environment.id)
+
+
+def _id(lock: tuple[str, ...], interpreter: Interpreter) -> str:
+    text = "\n".join([platform.system(), platform.machine(), interpreter.version, *lock])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
