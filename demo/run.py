@@ -30,9 +30,9 @@ def main() -> int:
     print(f"   ({time.monotonic() - began:.1f} s)", flush=True)
 
     port = _port()
-    command = [MODELPORT, "serve", "-m", MODEL, "-p", str(port), "--python", MLFLOW_PYTHON]
+    command = [MODELPORT, "serve", "-m", MODEL, "-p", str(port)]
     shown = " ".join(str(part).replace(f"{ROOT}/", "") for part in command)
-    print(f"2. Serving it:\n   {shown}", flush=True)
+    print(f"2. Serving it, in an environment made from its own files:\n   {shown}", flush=True)
     server = subprocess.Popen(command)
     try:
         address = f"http://127.0.0.1:{port}"

@@ -4,8 +4,9 @@ import contextlib
 import errno
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import orjson
@@ -42,8 +43,8 @@ def build(
         EnvironmentFailed: something cannot be had or installed.
         WorkerFailed: all is there, and the model cannot be loaded.
     """
-    log, python = environment.log, environment.python
-    with _whole_or_gone(environment):
+    log = environment.log
+    with whole_or_gone(environment):
         with (
             stages.stage("create", f"creating it with Python {interpreter.version}"),
             _uv_failing(spec, interpreter, log),
@@ -54,21 +55,33 @@ def build(
         with stages.stage("install", f"installing {len(lock)} packages"), _uv_failing(spec, interpreter, log):
             install(environment, lock, spec, cutoff=cutoff, offline=offline)
             json_library.fetch(interpreter, home / "runtime", offline=offline, log_file=log)
-        with stages.stage("check", "loading the model and scoring its example"):
-            try:
-                facts = check(spec_in(python), log)
-            except ModelportError as error:
-                raise failures.of_loading(error, spec, lock, interpreter, log) from None
-        state = {
-            "id": environment.id,
-            "python": interpreter.version,
-            "interpreter": interpreter.path,
-            "packages": len(lock),
-            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "seconds": stages.seconds,
-            "load_seconds": facts["load_seconds"],
-        }
-        write_whole(environment.folder / STATE, orjson.dumps(state, option=orjson.OPT_INDENT_2))
+        try:
+            check_and_mark(
+                environment, spec_in, stages, {"manager": "uv", "interpreter": interpreter.path, "packages": len(lock)}
+            )
+        except ModelportError as error:
+            raise failures.of_loading(error, spec, lock, interpreter, log) from None
+
+
+def check_and_mark(
+    environment: Environment, spec_in: Callable[[str], WorkerSpec], stages: Stages, facts: Mapping[str, Any]
+) -> None:
+    """Load the model in the environment, and if that goes well call it complete.
+
+    Raises:
+        WorkerFailed: the model cannot be loaded.
+    """
+    with stages.stage("check", "loading the model and scoring its example"):
+        told = check(spec_in(environment.python), environment.log)
+    state = {
+        "id": environment.id,
+        "python": told["python"],
+        **facts,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seconds": stages.seconds,
+        "load_seconds": told["load_seconds"],
+    }
+    write_whole(environment.folder / STATE, orjson.dumps(state, option=orjson.OPT_INDENT_2))
 
 
 def install(
@@ -105,7 +118,8 @@ def _lay_out(environment: Environment, lock: tuple[str, ...], spec: EnvironmentS
 
 
 @contextlib.contextmanager
-def _whole_or_gone(environment: Environment) -> Iterator[None]:
+def whole_or_gone(environment: Environment) -> Iterator[None]:
+    """Nothing of the environment is left where what is done meanwhile fails."""
     shutil.rmtree(environment.folder, ignore_errors=True)
     try:
         yield

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from modelport.environments import resolving
+from modelport.environments import conda, resolving
 from modelport.environments.building import build
 from modelport.environments.interpreters import Interpreter, find
 from modelport.environments.progress import Stages
@@ -62,9 +62,13 @@ def prepare(
         return None
     spec = replace(spec, requirements=resolving.overridden(spec.requirements, settings.overrides))
     store = Store(home)
+    if settings.manager == "conda":
+        environment = _made_by_conda(folder, spec, settings, store, spec_in)
+        store.used(environment, folder)
+        return environment
     found = _resolution(spec, content, settings, store)
     environment = store.environment(found["environment"])
-    if environment.state is None:
+    if not environment.is_complete:
         environment = _built(environment, found, spec, settings, store, home, spec_in)
     store.used(environment, folder)
     return environment
@@ -91,11 +95,11 @@ def _resolution(
 ) -> dict[str, Any]:
     key = key_of(spec, content, settings)
     found = store.resolution(key)
-    if found is not None:
+    if found is not None and Path(found["interpreter"]["path"]).exists():
         return found
     with store.locked(key):
         found = store.resolution(key)  # somebody else was quicker
-        if found is not None:
+        if found is not None and Path(found["interpreter"]["path"]).exists():
             return found
         interpreter = find(spec.python)
         loader = loader_module(content)
@@ -144,7 +148,7 @@ def _built(
         if waited > 0.1:
             log.info("environment %s was being built by another process", environment.id)
         environment = store.environment(environment.id)
-        if environment.state is not None:
+        if environment.is_complete:
             return environment
         store.log_of(environment.id).write_text("")
         stages = Stages(environment.id)
@@ -160,6 +164,26 @@ def _built(
             stages=stages,
         )
         return store.environment(environment.id)
+
+
+def _made_by_conda(
+    folder: Path,
+    spec: EnvironmentSpec,
+    settings: EnvironmentSettings,
+    store: Store,
+    spec_in: Callable[[str], WorkerSpec],
+) -> Environment:
+    """Of the model's ``conda.yaml`` as it stands: conda resolves and installs in one step, so there is no lock."""
+    id = spec.key(_RECIPE, "conda", settings.overrides)
+    if not store.environment(id).is_complete:
+        conda.program()  # before anything is written
+        with store.locked(id):
+            if not store.environment(id).is_complete:
+                store.log_of(id).write_text("")
+                environment = store.environment(id)
+                stages = Stages(id)
+                conda.build(environment, folder, settings.overrides, spec_in, offline=settings.offline, stages=stages)
+    return store.environment(id)
 
 
 def _id(lock: tuple[str, ...], interpreter: Interpreter) -> str:

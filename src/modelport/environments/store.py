@@ -34,6 +34,11 @@ class Environment:
         return str(self.folder / "bin" / "python")
 
     @property
+    def is_complete(self) -> bool:
+        """Whether a model can run in it; not where the interpreter that it was made of has been removed."""
+        return self.state is not None and os.path.exists(self.python)
+
+    @property
     def log(self) -> Path:
         return self.folder.parent / "logs" / f"{self.id}.log"
 
