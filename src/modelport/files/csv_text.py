@@ -11,14 +11,24 @@ _ROWS_AND_REST = re.compile(rb"%b|(?s:.+)" % _WHOLE_ROW.pattern)
 _ROWS = re.compile(rb"%b(?:\n|\r\n?|(?<=[^\r\n])\Z)|[^\n]*\n|[^\n]+" % _FIELDS)
 """What is no row (a quote that is not closed) is taken line by line: the worker says what is wrong with it."""
 _LINE_END = re.compile(rb"\n|\r\n?")
+_NEITHER_QUOTES_NOR_ENDS = bytes(set(range(256)) - set(b'",\r\n'))
 
 
 def last_end(text: bytes) -> int:
     """Where the last row that is whole ends."""
-    if b'"' not in text:
+    if _every_end_ends(text):
         return text.rfind(b"\n") + 1 or text.rfind(b"\r", 0, len(text) - 1) + 1
     last = _ROWS_AND_REST.findall(text)[-1]
     return len(text) if _WHOLE_ROW.fullmatch(last) else len(text) - len(last)
+
+
+def _every_end_ends(text: bytes) -> bool:
+    """Whether no quotes can keep the end of a line from ending a row: False also where only a closer look would tell.
+
+    They cannot where each field has an even number of quotes: one that is opened is then closed in the same field. Ten times
+    as fast as the expressions above.
+    """
+    return b'"' not in text.translate(None, _NEITHER_QUOTES_NOR_ENDS).replace(b'""', b"")
 
 
 def rows_of(text: bytes) -> list[tuple[int, bytes]]:

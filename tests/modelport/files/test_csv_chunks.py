@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,24 @@ def test_rows_know_their_lines_in_the_file(tmp_path: Path) -> None:
 
 def test_a_quote_in_the_middle_of_a_field_opens_nothing() -> None:
     assert csv_text.last_end(b'5" pipe,1\n6",2\nx') == len(b'5" pipe,1\n6",2\n')
+
+
+@given(st.text('",\r\nab ', max_size=16))
+def test_the_quick_look_at_quotes_finds_ends_of_rows_only(text: str) -> None:
+    """A cut is where one of the rows ends that pandas' rules find; without carriage returns it is the last one."""
+    content = text.encode()
+    end, certain = csv_text.last_end(content), list(ends_in_turn(content))
+    assert end == 0 or end in certain
+    if "\r" not in text:
+        assert end == (certain[-1] if certain else 0)
+
+
+def ends_in_turn(content: bytes) -> Iterator[int]:
+    """Where rows end, each beginning where the one before it ended."""
+    end = 0
+    while (row := csv_text._WHOLE_ROW.match(content, end)) is not None:
+        end = row.end()
+        yield end
 
 
 def test_a_file_without_header_has_the_declared_names_in_every_chunk(tmp_path: Path) -> None:
