@@ -61,19 +61,15 @@ class _ThisProcess:
             on_overrun=keeper.overrun,
             on_reload=keeper.reload,
         )
-        self._updates: asyncio.Task[None] | None = None
+        self._updates: set[asyncio.Task[None]] = set()
 
     def publish(self, row: Row) -> None:
-        self._updates = asyncio.ensure_future(self._update(self._updates, row))
-
-    async def _update(self, earlier: asyncio.Task[None] | None, row: Row) -> None:
-        if earlier is not None:
-            await asyncio.wait({earlier})  # whatever became of it
-        await self._scoring.update(row)
+        task = asyncio.ensure_future(self._scoring.update(row))
+        self._updates.add(task)
+        task.add_done_callback(self._updates.discard)
 
     async def open(self) -> None:
-        if self._updates is not None:
-            await self._updates
+        await asyncio.gather(*self._updates)
         await self._scoring.listen(self._listener)
 
     async def drain(self) -> None:

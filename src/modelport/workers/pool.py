@@ -192,6 +192,7 @@ class Pool:
         self._retry_user_code = retry_user_code
         self._links: list[Link] = []
         self._listed: set[int] = set()
+        self._updating = asyncio.Lock()
         self._queue: deque[Call] = deque()
         self._open: dict[int, Call] = {}
         """Every call not answered yet, oldest first: all have the same time-out, so the first one is due first."""
@@ -290,7 +291,12 @@ class Pool:
             self._feed()
 
     async def update(self, workers: list[WorkerAddress]) -> None:
-        """Connect to new workers, let go of those that are no longer listed once their calls are done."""
+        """Connect to new workers, let go of those that are no longer listed once their calls are done. One update after the
+        other, in the order in which they came."""
+        async with self._updating:
+            await self._update(workers)
+
+    async def _update(self, workers: list[WorkerAddress]) -> None:
         listed = {worker.id for worker in workers}
         for link in list(self._links):
             if link.address.id not in listed:
