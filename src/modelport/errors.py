@@ -4,6 +4,7 @@
     ├── InvalidInput          what was asked for cannot be understood     (BAD_REQUEST)
     ├── ModelNotLoadable      the model directory is damaged
     ├── NotFound              what was asked for is not there             (RESOURCE_DOES_NOT_EXIST)
+    ├── ModelNotAllowed       loading the model runs what may not run     (MODEL_NOT_ALLOWED)
     ├── EnvironmentFailed     the model's environment cannot be built     (ENVIRONMENT_…, one code for each cause)
     ├── CannotStart           the server cannot be started as asked       (INVALID_STATE)
     └── WorkerFailed          the model's worker process cannot serve it  (MODEL_NOT_LOADABLE)
@@ -17,6 +18,7 @@ __all__ = [
     "CannotStart",
     "EnvironmentFailed",
     "InvalidInput",
+    "ModelNotAllowed",
     "ModelNotLoadable",
     "ModelportError",
     "NotFound",
@@ -28,6 +30,12 @@ class NotFound(ModelportError):
     """A model, file or other thing that was named does not exist."""
 
     code = "RESOURCE_DOES_NOT_EXIST"
+
+
+class ModelNotAllowed(ModelportError):
+    """Loading the model would run what the user does not allow."""
+
+    code = "MODEL_NOT_ALLOWED"
 
 
 class EnvironmentFailed(ModelportError):

@@ -1,6 +1,7 @@
 """What `serve` can be told: one typed object, filled once at the door and passed down."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,8 @@ class EnvironmentSettings:
     """``uv`` or ``conda`` builds what the model's files ask for; with ``local`` it runs in ``python``."""
     python: str | None = None
     """The interpreter of ``local``; None: the one that runs modelport."""
+    python_version: str | None = None
+    """The Python of an environment that is built, in the place of the one that the model names."""
     newest: bool = False
     """Unpinned packages may be newer than the model."""
     mlflow: bool | None = None
@@ -73,6 +76,18 @@ class EnvironmentSettings:
 
 
 @dataclass(frozen=True)
+class SafetySettings:
+    """What a model is given, and what it may do."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that the workers get beside those they get anyway."""
+    sandbox: bool = False
+    """Workers run under bubblewrap: no network, no file but the model's own and what it takes to run it."""
+    allow: str = "code"
+    """What the model may bring: ``code``, ``pickle`` or ``none``."""
+
+
+@dataclass(frozen=True)
 class ServeSettings:
     """One ``modelport serve``. Sizes in bytes, times in seconds."""
 
@@ -81,6 +96,7 @@ class ServeSettings:
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     environment: EnvironmentSettings = field(default_factory=EnvironmentSettings)
+    safety: SafetySettings = field(default_factory=SafetySettings)
     allow_python_mismatch: bool = False
     """A pickle with code of another Python is opened all the same."""
     workers: int = 1

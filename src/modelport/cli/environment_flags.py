@@ -1,11 +1,15 @@
 """The flags that say which environment a model runs in, as every command that runs a model has them."""
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from modelport.settings import EnvironmentSettings
+
+_BETWEEN = re.compile(r",(?![^\[]*\])(?=\s*[A-Za-z])")
+"""The comma after a requirement; not one between its extras or its versions."""
 
 EnvManager = Annotated[
     str | None,
@@ -76,6 +80,6 @@ def environment_settings(
         python=python,
         newest=newest,
         mlflow=True if install_mlflow else keep_mlflow,
-        overrides=tuple(filter(None, (line.strip() for line in (overrides or "").split(",")))),
+        overrides=tuple(filter(None, (line.strip() for line in _BETWEEN.split(overrides or "")))),
         offline=offline,
     )

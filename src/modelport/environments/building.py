@@ -1,7 +1,6 @@
 """An environment made from a lock: created, filled, checked; complete when its state file is in place."""
 
 import contextlib
-import errno
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -47,12 +46,15 @@ def build(
     with whole_or_gone(environment):
         with (
             stages.stage("create", f"creating it with Python {interpreter.version}"),
-            _uv_failing(spec, interpreter, log),
+            _uv_failing(spec, interpreter, offline, log),
         ):
-            arguments = ["venv", "--python", interpreter.path, "--no-project", "--clear", str(environment.folder)]
+            # Relocatable: what repairs it is built beside it, and renamed. In a folder that exists: the worker of a build that
+            # was killed may still load the model, and leave bytecode there.
+            arguments = ["venv", "--python", interpreter.path, "--no-project", "--allow-existing", "--relocatable"]
+            arguments.append(str(environment.folder))
             uv.run(arguments, log, environment.folder.parent)
             _lay_out(environment, lock, spec)
-        with stages.stage("install", f"installing {len(lock)} packages"), _uv_failing(spec, interpreter, log):
+        with stages.stage("install", f"installing {len(lock)} packages"), _uv_failing(spec, interpreter, offline, log):
             install(environment, lock, spec, cutoff=cutoff, offline=offline)
             json_library.fetch(interpreter, home / "runtime", offline=offline, log_file=log)
         try:
@@ -60,7 +62,8 @@ def build(
                 environment, spec_in, stages, {"manager": "uv", "interpreter": interpreter.path, "packages": len(lock)}
             )
         except ModelportError as error:
-            raise failures.of_loading(error, spec, lock, interpreter, log) from None
+            worker = spec_in(environment.python)
+            raise failures.of_loading(error, worker, spec, interpreter, log, cutoff=cutoff, offline=offline) from None
 
 
 def check_and_mark(
@@ -95,16 +98,22 @@ def install(
     files = (environment.folder / FILES).as_uri() + "/"
     wanted = environment.folder / "install.txt"
     options = [option for option in spec.options if option != "--pre"]
-    wanted.write_text("".join(f"{line}\n" for line in (*options, *(line.replace(FILES, files, 1) for line in lock))))
-    arguments = ["pip", "install", "--python", environment.python, "--no-deps", "--require-hashes", "-r", str(wanted)]
+    lines = [line.replace(f" @ {FILES}", f" @ {files}", 1) for line in lock]
+    hashed = [line for line in lines if " --hash=" in line]
+    of_repositories = [line for line in lines if " --hash=" not in line]  # whose commit, in the line, is the hash
+    arguments = ["pip", "install", "--python", environment.python, "--no-deps", "-r", str(wanted)]
     if cutoff is not None:  # for what source archives want in order to be built
         arguments += ["--exclude-newer", f"{cutoff}T23:59:59Z"]
     if offline:
         arguments.append("--offline")
     try:
-        uv.run(arguments, environment.log, environment.folder, spec.credentials)
+        for some, also in ((hashed, ["--require-hashes"]), (of_repositories, [])):
+            if some:
+                wanted.write_text("".join(f"{line}\n" for line in (*options, *some)))
+                search = uv.as_pip_searches(spec.options)
+                uv.run([*arguments, *also], environment.log, environment.folder, spec.credentials, **search)
     finally:
-        wanted.unlink()
+        wanted.unlink(missing_ok=True)
 
 
 def _lay_out(environment: Environment, lock: tuple[str, ...], spec: EnvironmentSpec) -> None:
@@ -129,12 +138,8 @@ def whole_or_gone(environment: Environment) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _uv_failing(spec: EnvironmentSpec, interpreter: Interpreter, log: Path) -> Iterator[None]:
+def _uv_failing(spec: EnvironmentSpec, interpreter: Interpreter, offline: bool, log: Path) -> Iterator[None]:
     try:
         yield
     except UvFailed as failure:
-        raise failures.of_installing(failure.output, spec, interpreter, log) from None
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise failures.disk_full(log) from None
+        raise failures.of_installing(failure.output, spec, interpreter, offline, log) from None

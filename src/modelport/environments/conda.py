@@ -7,7 +7,7 @@ from pathlib import Path
 
 from modelport.environments import building, uv
 from modelport.environments.progress import Stages
-from modelport.environments.store import Environment
+from modelport.environments.store import Environment, held_locks
 from modelport.errors import EnvironmentFailed
 from modelport.model.dependency_files import conda_file
 from modelport.workers.spec import WorkerSpec
@@ -52,7 +52,13 @@ def build(
     command = [conda, *verb, "--yes", "--prefix", str(environment.folder), "--file", str(wanted)]
     with building.whole_or_gone(environment):
         with stages.stage("install", f"creating it with {Path(conda).name}"), environment.log.open("ab") as log:
-            done = subprocess.run(command + ["--offline"] * offline, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            done = subprocess.run(
+                command + ["--offline"] * offline,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                pass_fds=tuple(held_locks),
+            )
         if done.returncode != 0:
             last = environment.log.read_text(errors="replace").strip().splitlines()[-1:]
             raise EnvironmentFailed(

@@ -17,8 +17,18 @@ from modelport.workers.bundle import JSON_LIBRARIES
 log = logging.getLogger("modelport")
 
 
-def fetch(interpreter: Interpreter, runtime_home: Path, *, offline: bool, log_file: Path) -> None:
-    """Have it under ``runtime_home``; without it workers read and write JSON more slowly, and answer the same."""
+def requirements() -> str:
+    """Its versions for every Python, with hashes, as requirements."""
+    return resources.files("modelport.environments").joinpath("orjson.txt").read_text()
+
+
+def fetch(
+    interpreter: Interpreter, runtime_home: Path, *, offline: bool, log_file: Path, wheels: Path | None = None
+) -> None:
+    """Have it under ``runtime_home``; without it workers read and write JSON more slowly, and answer the same.
+
+    ``wheels``: the folder that it is taken from, and from nowhere else.
+    """
     if interpreter.minor == sysconfig.get_python_version():  # our own serves
         return
     folder = runtime_home / JSON_LIBRARIES
@@ -28,7 +38,8 @@ def fetch(interpreter: Interpreter, runtime_home: Path, *, offline: bool, log_fi
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=runtime_home, prefix=".draft-") as draft:
         wanted = Path(draft) / "orjson.txt"
-        wanted.write_text(resources.files("modelport.environments").joinpath("orjson.txt").read_text())
+        sources = "" if wheels is None else f"--no-index\n--find-links {wheels.as_uri()}\n"
+        wanted.write_text(sources + requirements())
         arguments = ["pip", "install", "--python", interpreter.path, "--target", draft, "--no-deps", "--require-hashes"]
         arguments += ["--only-binary", ":all:", "-r", str(wanted), *(["--offline"] if offline else [])]
         try:

@@ -6,39 +6,72 @@ https://pip.pypa.io/en/stable/topics/configuration/
 import configparser
 import os
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-_AS_UV = {
+_OF_INDEXES = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
     "find-links": "UV_FIND_LINKS",
     "no-index": "UV_NO_INDEX",
-    "cert": "SSL_CERT_FILE",
-    "trusted-host": "UV_INSECURE_HOST",
 }
-_INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX")
+_OF_CONNECTIONS = {
+    "cert": "SSL_CERT_FILE",
+    "client-cert": "SSL_CLIENT_CERT",
+    "trusted-host": "UV_INSECURE_HOST",
+    "proxy": "ALL_PROXY",
+    "keyring-provider": "UV_KEYRING_PROVIDER",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "default-timeout": "UV_HTTP_TIMEOUT",
+}
+_TOLD = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX")
+_TOLD_IN_FILES = ("index", "index-url", "extra-index-url", "find-links", "no-index")
+_KEYRINGS = {"disabled": "disabled"}
+"""uv only runs the program ``keyring``, which is what pip's other ways come to."""
 
 
 def as_uv_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that tell uv what pip's files and ``PIP_*`` say; none where uv has been told of indexes itself."""
-    if any(environment.get(name) for name in _INDEXES):
-        return {}
+    """What pip's files and ``PIP_*`` say, as variables for uv; nothing of indexes where uv has been told of them itself."""
     said: dict[str, str] = {}
     for path in _files(environment):
         said.update(_options(path))
-    for option in _AS_UV:
-        value = environment.get(f"PIP_{option.replace('-', '_').upper()}")
-        if value:
-            said[option] = value
+    options = _OF_CONNECTIONS if _uv_is_told(environment) else {**_OF_INDEXES, **_OF_CONNECTIONS}
     found: dict[str, str] = {}
-    for option, variable in _AS_UV.items():
-        value = " ".join(said.get(option, "").split())
+    for option, variable in options.items():
+        given = environment.get(f"PIP_{option.replace('-', '_').upper()}") or said.get(option, "")
+        value = " ".join(given.split())
         if value and variable not in environment:
-            found[variable] = ",".join(value.split()) if variable == "UV_FIND_LINKS" else value
-    if "UV_INDEX" in found:
-        found.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as pip does with the same indexes
+            found[variable] = _spelled(variable, value)
+    if "UV_INDEX" in found and "UV_INDEX_STRATEGY" not in environment:
+        found["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip does with the same indexes
     return found
+
+
+def _spelled(variable: str, value: str) -> str:
+    if variable == "UV_FIND_LINKS":
+        return ",".join(value.split())
+    if variable == "UV_KEYRING_PROVIDER":
+        return _KEYRINGS.get(value, "subprocess")
+    if variable == "ALL_PROXY" and "://" not in value:
+        return f"http://{value}"
+    return value
+
+
+def _uv_is_told(environment: Mapping[str, str]) -> bool:
+    if any(environment.get(name) for name in _TOLD):
+        return True
+    given = environment.get("UV_CONFIG_FILE")
+    of_user = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "uv" / "uv.toml"
+    for path in (Path(given),) if given else (of_user, Path("/etc/uv/uv.toml")):
+        try:
+            said = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # not there; what is damaged uv itself tells of
+            continue
+        of_pip = said.get("pip")
+        if any(name in part for part in (said, of_pip) if isinstance(part, dict) for name in _TOLD_IN_FILES):
+            return True
+    return False
 
 
 def _files(environment: Mapping[str, str]) -> Iterator[Path]:

@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from modelport.environments import conda, resolving
+from modelport.environments import conda, failures, packaged, resolving
 from modelport.environments.building import build
 from modelport.environments.interpreters import Interpreter, find
 from modelport.environments.progress import Stages
 from modelport.environments.store import Environment, Store
 from modelport.model import environment_spec
 from modelport.model.environment_spec import EnvironmentSpec
+from modelport.model.package import Package, around
 from modelport.settings import EnvironmentSettings
 from modelport.workers.spec import WorkerSpec
 
@@ -43,7 +44,9 @@ def worker_spec_of(
     if settings.manager == "local":
         return spec_in(settings.python or sys.executable)
     environment = prepare(folder, content, settings, home, spec_in)
-    return spec_in(sys.executable if environment is None else environment.python)
+    if environment is None:
+        return spec_in(sys.executable)
+    return replace(spec_in(environment.python), sys_path=[])  # the user's PYTHONPATH is no part of it
 
 
 def prepare(
@@ -53,25 +56,62 @@ def prepare(
     home: Path,
     spec_in: Callable[[str], WorkerSpec],
 ) -> Environment | None:
-    """The complete environment of a model; None where no file of the model names a package."""
-    spec = environment_spec.read(folder, content)
-    for problem in spec.problems:
-        raise problem
-    if spec.says_nothing:
+    """The complete environment of a model, which this process then holds; None where no file of the model names a package.
+
+    Raises:
+        EnvironmentFailed: the environment cannot be had.
+        ModelNotLoadable: the model's files say nothing that can be understood, or the model cannot be loaded in it.
+    """
+    with failures.room_on(home):
+        return _prepared(folder, content, settings, home, spec_in)
+
+
+def _prepared(
+    folder: Path,
+    content: dict[str, Any],
+    settings: EnvironmentSettings,
+    home: Path,
+    spec_in: Callable[[str], WorkerSpec],
+) -> Environment | None:
+    spec = wanted(folder, content, settings)
+    if spec is None:
         log.info("%s names no packages: it runs in the interpreter that runs modelport", folder)
         return None
-    spec = replace(spec, requirements=resolving.overridden(spec.requirements, settings.overrides))
     store = Store(home)
     if settings.manager == "conda":
         environment = _made_by_conda(folder, spec, settings, store, spec_in)
         store.used(environment, folder)
         return environment
-    found = _resolution(spec, content, settings, store)
+    package = around(folder)
+    if package is not None:
+        settings = replace(settings, offline=True)  # all is there
+    found = _resolution(spec, content, settings, store, home, package)
+    store.hold(found["environment"])  # before the look: nobody removes it in between
     environment = store.environment(found["environment"])
     if not environment.is_complete:
         environment = _built(environment, found, spec, settings, store, home, spec_in)
     store.used(environment, folder)
     return environment
+
+
+def wanted(folder: Path, content: dict[str, Any], settings: EnvironmentSettings) -> EnvironmentSpec | None:
+    """What is asked for by the model and by who runs it; None where no file of the model names a package.
+
+    Raises:
+        ModelNotLoadable: the model's files say nothing that can be understood.
+        InvalidInput: it came in a package, and something else is asked for than what that has.
+    """
+    package = around(folder)
+    if package is not None:
+        packaged.check_settings(settings)
+        return packaged.spec_of(package)
+    spec = environment_spec.read(folder, content)
+    for problem in spec.problems:
+        raise problem
+    if spec.says_nothing:
+        return None
+    spec = resolving.overridden(spec, settings.overrides)
+    return replace(spec, python=settings.python_version or spec.python)
 
 
 def key_of(spec: EnvironmentSpec, content: dict[str, Any], settings: EnvironmentSettings) -> str:
@@ -91,7 +131,12 @@ def loader_module(content: dict[str, Any]) -> str | None:
 
 
 def _resolution(
-    spec: EnvironmentSpec, content: dict[str, Any], settings: EnvironmentSettings, store: Store
+    spec: EnvironmentSpec,
+    content: dict[str, Any],
+    settings: EnvironmentSettings,
+    store: Store,
+    home: Path,
+    package: Package | None,
 ) -> dict[str, Any]:
     key = key_of(spec, content, settings)
     found = store.resolution(key)
@@ -100,6 +145,10 @@ def _resolution(
     with store.locked(key):
         found = store.resolution(key)  # somebody else was quicker
         if found is not None and Path(found["interpreter"]["path"]).exists():
+            return found
+        if package is not None:
+            found = _of_package(package, spec, store, home)
+            store.keep_resolution(key, found)
             return found
         interpreter = find(spec.python)
         loader = loader_module(content)
@@ -133,6 +182,23 @@ def _resolution(
         }
         store.keep_resolution(key, found)
         return found
+
+
+def _of_package(package: Package, spec: EnvironmentSpec, store: Store, home: Path) -> dict[str, Any]:
+    """Nothing is to be found any more: the package has the lock."""
+    log_file = store.log_of(package.manifest.digest[:16])
+    interpreter = packaged.interpreter_for(package, home / "runtime", log_file)
+    return {
+        "environment": _id(package.lock, interpreter),
+        "spec": spec.as_dict(),
+        "interpreter": {"path": interpreter.path, "version": interpreter.version, "found_by": interpreter.found_by},
+        "lock": package.lock,
+        "cutoff": None,
+        "added": (),
+        "left_out": (),
+        "notes": [],
+        "seconds": {},
+    }
 
 
 def _built(
@@ -175,6 +241,7 @@ def _made_by_conda(
 ) -> Environment:
     """Of the model's ``conda.yaml`` as it stands: conda resolves and installs in one step, so there is no lock."""
     id = spec.key(_RECIPE, "conda", settings.overrides)
+    store.hold(id)
     if not store.environment(id).is_complete:
         conda.program()  # before anything is written
         with store.locked(id):

@@ -19,6 +19,12 @@ import orjson
 STATE = "environment.json"
 """Renamed into its place when everything else is there."""
 
+held_locks: set[int] = set()
+"""Descriptors of the locks that this process holds while it builds. uv inherits them: one that outlives its builder, which was
+killed, keeps the next builder waiting instead of writing into its folder."""
+_in_use: dict[Path, int] = {}
+"""Descriptors, open until this process ends, however it does: the system then lets the locks go."""
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -56,10 +62,13 @@ class Store:
     """The environments under one ``MODELPORT_HOME``."""
 
     def __init__(self, home: Path) -> None:
-        self._root = home / "envs"
+        self.root = home / "envs"
 
     def environment(self, id: str) -> Environment:
-        folder = self._root / id
+        return self.at(id, self.root / id)
+
+    def at(self, id: str, folder: Path) -> Environment:
+        """The environment with this id that lies elsewhere: a new one, until it is put in its place."""
         try:
             state = orjson.loads((folder / STATE).read_bytes())
         except (OSError, ValueError):
@@ -68,9 +77,9 @@ class Store:
 
     def environments(self) -> list[Environment]:
         """All of them, also what interrupted builds left."""
-        if not self._root.is_dir():
+        if not self.root.is_dir():
             return []
-        return [self.environment(path.name) for path in sorted(self._root.iterdir()) if len(path.name) == 16]
+        return [self.environment(path.name) for path in sorted(self.root.iterdir()) if len(path.name) == 16]
 
     def resolution(self, key: str) -> dict[str, Any] | None:
         """What was found for the spec with this key."""
@@ -81,7 +90,7 @@ class Store:
 
     def resolutions(self) -> dict[str, dict[str, Any]]:
         """Key of a spec → what was found for it."""
-        keys = [path.stem for path in (self._root / "specs").glob("*.json")]
+        keys = [path.stem for path in (self.root / "specs").glob("*.json")]
         return {key: found for key in keys if (found := self.resolution(key)) is not None}
 
     def keep_resolution(self, key: str, resolution: dict[str, Any]) -> None:
@@ -91,7 +100,7 @@ class Store:
         self._resolution(key).unlink(missing_ok=True)
 
     def log_of(self, id: str) -> Path:
-        folder = self._root / "logs"
+        folder = self.root / "logs"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{id}.log"
 
@@ -107,16 +116,55 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self, id: str) -> Iterator[float]:
-        """Alone with this environment or spec, across processes; the seconds that were waited."""
-        folder = self._root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
+        """Alone with this environment or spec among those who build, across processes; the seconds that were waited."""
         began = time.monotonic()
-        with (folder / id).open("w") as file:
+        with self._lock(id).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield time.monotonic() - began
+            held_locks.add(file.fileno())
+            try:
+                yield time.monotonic() - began
+            finally:
+                held_locks.discard(file.fileno())
+
+    def hold(self, id: str) -> None:
+        """Models run in it for as long as this process lives: nobody removes it meanwhile. Waits for who removes it now.
+
+        Workers end with the process that started them, so the lock is its alone.
+        """
+        path = self._lock(f"{id}.use")
+        if path not in _in_use:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            _in_use[path] = descriptor
+
+    @contextlib.contextmanager
+    def claimed(self, id: str) -> Iterator[bool]:
+        """Whether nobody builds it or holds it; if so, nobody does until the end."""
+        with self._lock(id).open("w") as building, self._lock(f"{id}.use").open("a") as using:
+            try:
+                fcntl.flock(building, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(using, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                free = True
+            except BlockingIOError:
+                free = False
+            yield free
+
+    def holders(self, id: str) -> list[int]:
+        """Ids of the processes that hold it, as far as the system tells."""
+        try:
+            inode = str(self._lock(f"{id}.use").stat().st_ino)
+            lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        except OSError:
+            return []
+        return sorted(int(line[4]) for line in lines if "FLOCK" in line and line[5].rpartition(":")[2] == inode)
+
+    def _lock(self, name: str) -> Path:
+        folder = self.root / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name
 
     def _resolution(self, key: str) -> Path:
-        return self._root / "specs" / f"{key}.json"
+        return self.root / "specs" / f"{key}.json"
 
 
 def _of_uses(environment: Environment) -> Path:

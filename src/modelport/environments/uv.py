@@ -4,15 +4,27 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
 
 from modelport.environments import pip_configuration
+from modelport.environments.store import held_locks
 from modelport.errors import EnvironmentFailed
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY", re.IGNORECASE)
+_SHORTEST_SECRET = 6
+"""Characters: a shorter value of such a variable is rather a word that any text may hold."""
+_CERTIFICATES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",  # Alpine, macOS
+)
+"""Where a system has them."""
 
 
 class UvFailed(Exception):
@@ -41,15 +53,24 @@ def variables() -> dict[str, str]:
     """The environment variables uv runs with: ours, pip's configuration where uv has none, the machine's certificates."""
     environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
     environment.update(pip_configuration.as_uv_variables(os.environ))
-    environment.setdefault("UV_SYSTEM_CERTS", "1")
+    named = environment.get("SSL_CERT_FILE") or environment.get("SSL_CERT_DIR")
+    if named or any(map(os.path.exists, _CERTIFICATES)):  # a bare system has none, and uv then fails even when offline
+        environment.setdefault("UV_SYSTEM_CERTS", "1")
     environment["UV_PYTHON_DOWNLOADS"] = "never"
     return environment
 
 
+class Told(NamedTuple):
+    """What uv wrote, without secrets: its answer, and what it said about it."""
+
+    answer: str
+    remarks: str
+
+
 def run(
     arguments: list[str], log: Path, cwd: Path, credentials: Mapping[str, tuple[str, str]] | None = None, **also: str
-) -> str:
-    """Run uv in ``cwd``; what it writes is appended to ``log`` without secrets, and returned.
+) -> Told:
+    """Run uv in ``cwd``; its remarks are appended to ``log`` without secrets.
 
     ``credentials``: URL → user and password, handed over in a file that nobody else can read and that is gone afterwards;
     ``also``: more environment variables.
@@ -57,51 +78,80 @@ def run(
     Raises:
         UvFailed: it ended with an error.
     """
-    with _netrc(credentials or {}) as netrc:
-        environment = {**variables(), **netrc, **also}
+    with netrc(credentials or {}) as theirs_and_ours:
+        environment = {**variables(), **theirs_and_ours, **also}
         command = [program(), *arguments, "--color", "never", "--no-progress"]
         done = subprocess.run(
             command,
             cwd=cwd,
             env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             stdin=subprocess.DEVNULL,
+            pass_fds=tuple(held_locks),
         )
-    output = without_secrets(done.stdout.decode(errors="replace"), environment, credentials or {})
+
+    def clean(text: str) -> str:
+        return without_secrets(text, environment, credentials or {})
+
+    told = Told(*(clean(written.decode(errors="replace")) for written in (done.stdout, done.stderr)))
     with log.open("a", encoding="utf-8") as file:
-        file.write(without_secrets(f"$ uv {' '.join(arguments)}\n", environment, credentials or {}) + output + "\n")
+        file.write(clean(f"$ uv {' '.join(arguments)}\n") + told.remarks + "\n")
     if done.returncode != 0:
-        raise UvFailed(output)
-    return output
+        raise UvFailed(told.remarks)
+    return told
+
+
+def as_pip_searches(options: Iterable[str]) -> dict[str, str]:
+    """``also`` of a run for options of pip: a second index is then one more place, not the only one for what it has."""
+    has_second = any(option.startswith("--extra-index-url") for option in options)
+    return {"UV_INDEX_STRATEGY": "unsafe-best-match"} if has_second and "UV_INDEX_STRATEGY" not in os.environ else {}
 
 
 def without_secrets(text: str, environment: Mapping[str, str], credentials: Mapping[str, tuple[str, str]]) -> str:
-    """The text with ``****`` where it holds a password of an index, or the user part of any URL."""
-    secrets = {password for _, password in credentials.values()}
+    """The text with ``****`` where it holds a secret of these variables or credentials, or the user part of any URL."""
+    secrets = {password or user for user, password in credentials.values()}
     for name, value in environment.items():
-        if name.startswith(("UV_", "PIP_")):
-            if name.endswith(("PASSWORD", "TOKEN")):
-                secrets.add(value)
-            secrets.update(filter(None, (urlsplit(url).password for url in value.split() if "://" in url)))
+        if _SECRET.search(name) and len(value) >= _SHORTEST_SECRET:
+            secrets.add(value)
+        elif name.startswith(("UV_", "PIP_")) or name.lower().endswith("_proxy"):
+            for pair in _CREDENTIALS.findall(value):
+                user, _, password = pair.partition(":")
+                secrets.update((password or user, unquote(password or user)))
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "****")
     return _CREDENTIALS.sub("****", text)
 
 
 @contextmanager
-def _netrc(credentials: Mapping[str, tuple[str, str]]) -> Iterator[dict[str, str]]:
-    """``NETRC`` for the time of one run: what the user has there, and these."""
+def netrc(credentials: Mapping[str, tuple[str, str]]) -> Iterator[dict[str, str]]:
+    """Variables for the time of one run: ``NETRC`` with what the user has there and these, and the same for git."""
     if not credentials:
         yield {}
         return
     theirs = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
     lines = [
-        f"machine {urlsplit(url).hostname} login {user} password {password}\n"
+        f"machine {urlsplit(url).hostname} login {_quoted(user)} password {_quoted(password)}\n"
         for url, (user, password) in credentials.items()
     ]
     with tempfile.TemporaryDirectory(prefix="modelport-") as folder:  # 0700
         path = Path(folder) / "netrc"
         path.touch(0o600)
         path.write_text("".join(lines) + (theirs.read_text() if theirs.is_file() else ""))
-        yield {"NETRC": str(path)}
+        yield {"NETRC": str(path), **_for_git(credentials)}
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _for_git(credentials: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    """git takes configuration from variables (git-config, GIT_CONFIG_COUNT): addresses of these hosts with credentials."""
+    count = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+    found = {}
+    for url, (user, password) in credentials.items():
+        parts = urlsplit(url)
+        pair = f"{quote(user, safe='')}:{quote(password, safe='')}"
+        found[f"GIT_CONFIG_KEY_{count}"] = f"url.{parts.scheme}://{pair}@{parts.netloc}/.insteadOf"
+        found[f"GIT_CONFIG_VALUE_{count}"] = f"{parts.scheme}://{parts.netloc}/"
+        count += 1
+    return {**found, "GIT_CONFIG_COUNT": str(count)}

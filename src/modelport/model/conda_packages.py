@@ -10,16 +10,29 @@ from modelport.model import requirement_lines
 _ON_PYPI = {
     "pytorch": "torch",
     "pytorch-cpu": "torch",
+    "pytorch-gpu": "torch",
+    "torchtriton": "triton",
     "py-xgboost": "xgboost",
     "py-xgboost-cpu": "xgboost",
+    "py-xgboost-gpu": "xgboost",
     "xgboost-cpu": "xgboost",
+    "numpy-base": "numpy",
     "matplotlib-base": "matplotlib",
     "pytables": "tables",
     "msgpack-python": "msgpack",
+    "brotli-python": "brotli",
+    "python-xxhash": "xxhash",
+    "python-lmdb": "lmdb",
+    "python-graphviz": "graphviz",
+    "ruamel_yaml": "ruamel.yaml",
+    "pyqt": "pyqt5",
     "py-opencv": "opencv-python-headless",
     "opencv": "opencv-python-headless",
     "tensorflow-base": "tensorflow",
+    "tensorflow-cpu": "tensorflow",
     "tensorflow-gpu": "tensorflow",
+    "tensorflow-mkl": "tensorflow",
+    "pyarrow-core": "pyarrow",
     "dask-core": "dask",
     "seaborn-base": "seaborn",
     "h2o-py": "h2o",
@@ -27,10 +40,18 @@ _ON_PYPI = {
 }
 _BUILD = ("pip", "setuptools", "wheel")
 _NO_PYTHON_PACKAGE = re.compile(
-    r"_.*|r-.*|lib.*|cuda.*|cudnn|nccl|gcc.*|gxx.*|.*_linux-64|openssl|ca-certificates|nomkl|mkl|blas|openblas|openjdk|llvm-openmp|"
-    r"cpuonly|pytorch-cuda|pytorch-mutex|ffmpeg|sqlite|readline|ncurses|tk|xz|zlib|bzip2|ld_impl.*|git|make|cmake|graphviz"
+    r"_.*|r-.*|lib(?!rosa|cst|sass|tmux).*|cuda.*|cudnn|nccl|gcc.*|gxx.*|binutils.*|sysroot_.*|kernel-headers.*|.*_linux-64|"
+    r"xorg-.*|aws-.*|.*-cpp|ld_impl.*|python_abi|conda.*|anaconda.*|mkl.*|gst-.*|gstreamer|qt|qt-.*|qtwebkit|x26[45]|"
+    r"openssl|ca-certificates|nomkl|blas|openblas|openjdk|llvm-openmp|intel-openmp|tbb|cpuonly|pytorch-cuda|pytorch-mutex|"
+    r"ffmpeg|sqlite|readline|ncurses|tk|xz|zlib|bzip2|zstd|lz4-c|snappy|expat|icu|jpeg|giflib|lcms2|freetype|fontconfig|"
+    r"openjpeg|openh264|pcre2?|krb5|c-ares|nspr|nss|dbus|glib|gmp|mpfr|mpc|cairo|pango|pixman|harfbuzz|boost|hdf[45]|"
+    r"geos|proj|gdal|gflags|glog|re2|orc|s2n|utf8proc|yaml|zeromq|unixodbc|openmpi|mpich|nodejs|"
+    r"brotli-bin|cyrus-sasl|gnutls|nettle|keyutils|lame|lerc|mysql|nlohmann_json|rhash|"
+    r"git|make|cmake|ninja|graphviz|curl|wget"
 )
-_SPEC = re.compile(r"(?:[\w./-]+::)?(?P<name>[\w.-]+)\s*(?P<version>[=<>!~\d].*)?")
+_SPEC = re.compile(r"(?:[^\s=<>!~\[]+::)?(?P<name>[\w.-]+)\s*(?P<version>[=<>!~\d*].*)?")
+_BRACKETS = re.compile(r"(?P<name>[^\[]+)\[(?:[^\]]*,)?\s*version\s*=\s*(['\"]?)(?P<version>[^'\"\]]+)\2.*\]")
+_CLAUSE = re.compile(r"(?P<operator>[=<>!~]{0,2})\s*(?P<version>[\w.*+!-]+)(?P<build>[=\s]\s*\S+)?")
 
 
 @dataclass(frozen=True)
@@ -55,7 +76,7 @@ def read(content: Mapping[str, Any]) -> Asked:
     for entry in asked:
         name, version = _parts(entry)
         if name == "python":
-            python = version or None
+            python = re.sub(r"^==([\d.]+?)(\.\*)?$", r"\1", _specifier(version)) or None
         elif name in _BUILD:
             build.append(f"{name}{_specifier(version)}")
         elif _NO_PYTHON_PACKAGE.fullmatch(name):
@@ -69,7 +90,7 @@ def read(content: Mapping[str, Any]) -> Asked:
                 on_pypi[requirement_lines.name_of(line) or name] = line
     channels = content.get("channels")
     return Asked(
-        python=None if python is None else python.lstrip("=").removesuffix(".*"),
+        python=python,
         pip=tuple(pip_section(content) or ()),
         channels=tuple(map(str, channels)) if isinstance(channels, list) else (),
         asked=tuple(asked),
@@ -89,21 +110,29 @@ def pip_section(conda: Mapping[str, Any]) -> list[str] | None:
 
 
 def _parts(entry: str) -> tuple[str, str]:
-    found = _SPEC.fullmatch(entry.strip())
+    entry = _BRACKETS.sub(r"\g<name> \g<version>", entry.strip())
+    found = _SPEC.fullmatch(entry)
     if found is None:
-        return entry.strip().lower(), ""
+        return entry.lower(), ""
     return found["name"].lower(), (found["version"] or "").strip()
 
 
 def _specifier(version: str) -> str:
-    """A match specification of conda as PEP 440 has it: ``=1.2`` is a prefix, ``=1.2.3=py310_0`` names a build too."""
-    if not version or "|" in version:
+    """A match specification of conda as PEP 440 has it; none for what it cannot say."""
+    if "|" in version:
         return ""
-    if version[0].isdigit():
-        version = f"={version}"
-    exact = re.fullmatch(r"(={1,2})\s*([^=<>!~,\s]+)(?:[=\s].*)?", version)
-    if exact is None:
-        return version.replace(" ", "")
-    wanted = exact[2].removesuffix(".*").removesuffix("*")
-    is_prefix = exact[2].endswith("*") or (exact[1] == "=" and version.count("=") == 1)
-    return f"=={wanted}.*" if is_prefix else f"=={wanted}"
+    return ",".join(filter(None, map(_clause, version.split(","))))
+
+
+def _clause(text: str) -> str:
+    """``=1.2`` is a prefix, ``1.2`` and ``==1.2`` are exact, and so is what names a build: ``=1.2.3=py310_0``."""
+    found = _CLAUSE.fullmatch(text.strip())
+    if found is None:
+        return text.strip()
+    operator, version = found["operator"], found["version"].rstrip("*").rstrip(".")
+    if not version:
+        return ""
+    is_prefix = found["version"].endswith("*")
+    if operator in ("", "=", "=="):
+        return f"=={version}.*" if is_prefix or (operator == "=" and found["build"] is None) else f"=={version}"
+    return f"{operator}{version}{'.*' if is_prefix and operator == '!=' else ''}"

@@ -8,7 +8,7 @@ for, and the MLmodel file the versions that nothing else names.
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ class EnvironmentSpec:
     @property
     def names(self) -> tuple[str, ...]:
         """The distributions that are asked for by name."""
-        return tuple(filter(None, map(requirement_lines.name_of, self.requirements)))
+        return tuple(dict.fromkeys(filter(None, map(requirement_lines.name_of, self.requirements))))
 
     def as_dict(self) -> dict[str, Any]:
         """What makes one spec another, as JSON has it; without credentials."""
@@ -84,7 +84,7 @@ class EnvironmentSpec:
             "constraints": list(self.constraints),
             "options": list(self.options),
             "local_files": {file.name: file.sha256 for file in self.local_files},
-            "channels": list(self.channels),
+            "channels": [re.sub(r"(?<=://)[^/\s@]+@|(?<=/t/)[^/]+", "****", channel) for channel in self.channels],
             "conda": list(self.conda),
             "created": self.created,
             "mlflow_version": self.mlflow_version,
@@ -102,21 +102,22 @@ def read(folder: Path, content: Mapping[str, Any]) -> EnvironmentSpec:
     pyfunc = flavors.get("python_function", {})
     problems: list[ModelportError] = []
     python_env = _map_of(folder / PYTHON_ENV, problems)
-    conda = _map_of(folder / _conda_name(pyfunc), problems)
+    of_conda: list[ModelportError] = []
+    conda = _map_of(folder / _conda_name(pyfunc), of_conda)
     asked_of_conda = conda_packages.read(conda)
     notes: list[str] = []
     source, lines = _packages(folder, python_env, asked_of_conda.pip, notes)
+    if source in (REQUIREMENTS, PYTHON_ENV):  # which say enough
+        notes += [f"{problem.message}: not needed, as {source} decides" for problem in of_conda]
+    else:
+        problems += of_conda
     python = _python(python_env, asked_of_conda.python, pyfunc, notes)
-    requirements = set(lines.requirements)
-    named = {requirement_lines.name_of(line) for line in requirements}
-    for name, line in asked_of_conda.on_pypi.items():
-        if name not in named:
-            notes.append(f"{CONDA} asks conda for {name}: taken from the Python package index as {line}")
-            requirements.add(line)
+    requirements = _with_conda(lines.requirements, asked_of_conda.on_pypi, source, notes)
     if asked_of_conda.left_out:
-        notes.append(f"no Python packages, left out: {', '.join(asked_of_conda.left_out)} of {CONDA}")
-    if requirements:
+        notes.append(f"left out of {CONDA}, as no Python packages: {', '.join(asked_of_conda.left_out)}")
+    if requirements or python_env or asked_of_conda.asked:
         requirements = set(_with_recorded_versions(requirements, flavors, notes))
+    named = set(map(requirement_lines.name_of, requirements))
     return EnvironmentSpec(
         python=python,
         requirements=tuple(sorted(requirements)),
@@ -144,7 +145,9 @@ def _packages(
         PYTHON_ENV: requirement_lines.of_lines(folder, of_python_env, PYTHON_ENV) if of_python_env else None,
         CONDA: requirement_lines.of_lines(folder, conda_pip, CONDA) if conda_pip else None,
     }
-    present = {source: lines for source, lines in found.items() if lines is not None and lines.requirements}
+    present = {
+        source: lines for source, lines in found.items() if lines is not None and (lines.requirements or lines.problems)
+    }
     if not present:
         return None, RequirementLines()
     source, chosen = next(iter(present.items()))
@@ -159,22 +162,63 @@ def _names_requirements_txt(line: str) -> bool:
     return re.fullmatch(r"(-r|--requirement)[ =]*(\./)?requirements\.txt", line.strip()) is not None
 
 
+def _with_conda(
+    requirements: tuple[str, ...], on_pypi: Mapping[str, str], source: str | None, notes: list[str]
+) -> set[str]:
+    """With what only conda was asked for; its versions where the file that names the packages has none."""
+    by_name = _by_name(requirements)
+    only_there = []
+    for name, line in on_pypi.items():
+        lines = by_name.get(name, [])
+        if not lines:
+            only_there.append(line)
+            by_name[name] = [line]
+        elif all(map(requirement_lines.is_without_version, lines)):
+            if not requirement_lines.is_without_version(line):
+                notes.append(f"{source} says no version of {name}: {CONDA} asks conda for {line}")
+            by_name[name] = [requirement_lines.with_versions_of(each, line) for each in lines]
+        elif any(requirement_lines.contradict(each, line) for each in lines):
+            notes.append(f"{source} decides on {', '.join(lines)}; {CONDA} asks conda for {line}")
+    if only_there:
+        notes.append(f"{CONDA} asks conda for them, taken from the Python package index: {', '.join(only_there)}")
+    return {line for lines in by_name.values() for line in lines}
+
+
+def _by_name(requirements: Iterable[str]) -> dict[str | None, list[str]]:
+    found: dict[str | None, list[str]] = {}
+    for line in sorted(requirements):
+        found.setdefault(requirement_lines.name_of(line), []).append(line)
+    return found
+
+
 def _python(
     python_env: Mapping[str, Any], of_conda: str | None, pyfunc: Mapping[str, Any], notes: list[str]
 ) -> str | None:
     said = {
-        PYTHON_ENV: _text(python_env.get("python")),
+        PYTHON_ENV: _python_version(python_env.get("python")),
         CONDA: of_conda,
-        "the MLmodel file": _text(pyfunc.get("python_version")),
+        "the MLmodel file": _python_version(pyfunc.get("python_version")),
     }
     present = {source: version for source, version in said.items() if version}
     if not present:
         return None
     source, chosen = next(iter(present.items()))
     for other, version in present.items():
-        if version != chosen:
+        if other != source and not _agree(version, chosen):
             notes.append(f"{source} decides on Python {chosen}; {other} says {version}")
     return chosen
+
+
+def _python_version(value: Any) -> str | None:
+    """As a text: YAML takes an unquoted 3.10 for the number 3.1."""
+    return "3.10" if value == 3.1 and isinstance(value, float) else _text(value)
+
+
+def _agree(one: str, other: str) -> bool:
+    """Whether two versions of Python, or conditions, say the same, one perhaps more exactly."""
+    if one[0].isdigit() and other[0].isdigit():
+        return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+    return requirement_lines.allows(f"python{one}", other) and requirement_lines.allows(f"python{other}", one)
 
 
 def _build_dependencies(
@@ -187,25 +231,28 @@ def _build_dependencies(
             yield normal
 
 
+def recorded_versions(flavors: Mapping[str, Any]) -> dict[str, str]:
+    """Distribution → the version that the flavors of an MLmodel file note: the model was made with it."""
+    return {
+        name: str(flavors[flavor][key]).partition("+")[0]
+        for flavor, (name, key) in _RECORDED.items()
+        if isinstance(flavors.get(flavor), Mapping) and flavors[flavor].get(key)
+    }
+
+
 def _with_recorded_versions(
     requirements: set[str], flavors: Mapping[str, Mapping[str, Any]], notes: list[str]
 ) -> Iterator[str]:
     """The MLmodel file notes with which version a model was made: taken where no other file names one."""
-    recorded = {
-        name: str(flavors[flavor][key]).partition("+")[0]
-        for flavor, (name, key) in _RECORDED.items()
-        if flavors.get(flavor, {}).get(key)
-    }
-    by_name: dict[str | None, list[str]] = {}
-    for line in requirements:
-        by_name.setdefault(requirement_lines.name_of(line), []).append(line)
-    for name, lines in by_name.items():
+    recorded = recorded_versions(flavors)
+    recorded = {name: version for name, version in recorded.items() if requirement_lines.pinned(f"{name}=={version}")}
+    for name, lines in _by_name(requirements).items():
         version = recorded.pop(name or "", None)
         if version is None:
             yield from lines
         elif all(requirement_lines.is_without_version(line) for line in lines):
             notes.append(f"no file says which {name}: the model was made with {version}")
-            yield from (requirement_lines.with_version(line, version) for line in lines)
+            yield from (requirement_lines.with_versions_of(line, f"{name}=={version}") for line in lines)
         else:
             if not all(requirement_lines.allows(line, version) for line in lines):
                 notes.append(f"{', '.join(lines)} decides; the MLmodel file says the model was made with {version}")

@@ -1,4 +1,4 @@
-"""Where a model lies: a path or URI → its directory."""
+"""Where a model lies: a path or URI → its directory; that of a package is where it was unpacked."""
 
 import hashlib
 import os
@@ -7,7 +7,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from modelport.errors import InvalidInput, NotFound
+from modelport.model import package
 from modelport.model.mlmodel import FILE_NAME
+from modelport.settings import modelport_home
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 SUPPORTED = "a local path, or a file: URI of one"
@@ -16,11 +18,16 @@ SUPPORTED = "a local path, or a file: URI of one"
 def resolve(uri: str) -> Path:
     """The absolute directory of the model at a local path or ``file:`` URI, or at the path of its MLmodel file.
 
+    A package is verified, and unpacked under ``MODELPORT_HOME``, the first time.
+
     Raises:
         InvalidInput: the URI's scheme is none that can be read.
         NotFound: there is no such directory, or no MLmodel file in it.
+        ModelNotLoadable: the package is damaged.
     """
     path = _local_path(uri)
+    if path.suffix == package.SUFFIX and path.is_file():
+        return package.unpacked(path, modelport_home())
     if path.name == FILE_NAME and path.is_file():
         return path.parent.resolve()
     if not path.exists():

@@ -9,6 +9,8 @@ from modelport.model.inspection import pickles
 from modelport.model.inspection.report import Finding
 
 _CLOUDPICKLE = "cloudpickle."
+_LIBRARIES = ("sklearn", "numpy", "scipy")
+"""skops trusts most of their types by itself."""
 
 
 def find(folder: Path, files: list[str], flavors: dict[str, dict[str, Any]]) -> tuple[Finding, ...]:
@@ -49,21 +51,25 @@ def _trusted_types(flavors: dict[str, dict[str, Any]]) -> Iterator[Finding]:
         types = entry.get("skops_trusted_types")
         if isinstance(types, list) and types:
             says = f"the MLmodel file has skops make objects of these types: {', '.join(map(str, types))}"
-            yield Finding("trusted types", str(entry.get("pickled_model") or name), says)
+            own = any(str(type_).split(".")[0] not in _LIBRARIES for type_ in types)
+            yield Finding("trusted types", str(entry.get("pickled_model") or name), says, brings_code=own)
 
 
 def _unpickled(flavors: dict[str, dict[str, Any]]) -> set[str]:
     """The files that the MLmodel file has unpickled, whatever they are called."""
     pyfunc, sklearn = flavors.get("python_function", {}), flavors.get("sklearn")
     named = {pyfunc.get("python_model")}
+    if sklearn is None and pyfunc.get("loader_module") == "mlflow.sklearn":
+        sklearn = {}
     if sklearn is not None and sklearn.get("serialization_format", "pickle") in ("pickle", "cloudpickle"):
         named |= {pyfunc.get("model_path"), pyfunc.get("data"), sklearn.get("pickled_model")}
-    return {str(name) for name in named if name}
+    return {os.path.normpath(str(name)) for name in named if name}
 
 
 def _pickles(folder: Path, files: list[str], flavors: dict[str, dict[str, Any]]) -> Iterator[Finding]:
     named = _unpickled(flavors)
-    for name in files:
+    elsewhere = sorted(name for name in named.difference(files) if (folder / name).is_file())
+    for name in [*files, *elsewhere]:
         scan = pickles.scan(folder / name, name in named)
         if scan is None:
             continue
@@ -73,4 +79,4 @@ def _pickles(folder: Path, files: list[str], flavors: dict[str, dict[str, Any]])
             says = "is a pickle: it can run any code, if the model loads it"
         else:
             says = "is a pickle: loading it can run any code"
-        yield Finding("pickle", name, says, scan)
+        yield Finding("pickle", name, says, scan, brings_code=bool(scan.dangerous))

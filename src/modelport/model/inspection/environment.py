@@ -10,11 +10,11 @@ from typing import Any
 
 from modelport.errors import CannotStart
 from modelport.model.inspection.report import Variable
+from modelport.model.named_variables import named_variables
 from modelport_runtime import distributions
 
 TIMEOUT = 30
 """Seconds an interpreter has to say what is installed; 0.1 is usual."""
-VARIABLES_FILE = "environment_variables.txt"
 
 
 def describe(python: str | None, names: Iterable[str]) -> dict[str, Any]:
@@ -43,11 +43,5 @@ def interpreter(python: str | None) -> str:
 
 def variables(folder: Path, mlmodel: dict[str, Any]) -> tuple[Variable, ...]:
     """Those that the MLmodel file and ``environment_variables.txt`` name."""
-    try:
-        lines = (folder / VARIABLES_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    named = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    listed = mlmodel.get("env_vars")
-    named += [str(name) for name in listed] if isinstance(listed, list) else []
-    return tuple(Variable(name, name in os.environ) for name in sorted(set(named)))
+    named = named_variables(folder, mlmodel)
+    return tuple(Variable(name, value is not None or name in os.environ) for name, value in named.items())

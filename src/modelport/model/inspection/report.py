@@ -128,6 +128,9 @@ class Finding:
     path: str
     says: str
     scan: PickleScan | None = None
+    brings_code: bool = True
+    """Whether code comes with the model, rather than what is installed being called. A pickle brings some where it names what
+    can run code, as all do that hold a function or class by value."""
 
 
 @dataclass(frozen=True)

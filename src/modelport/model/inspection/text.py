@@ -60,7 +60,7 @@ def _about(found: Inspection) -> list[str]:
         "served by": _served_by(found),
         "streams": "yes, by predict_stream" if found.streams else None,
     }
-    return list(_table([(name, value) for name, value in facts.items() if value], wide=1, indent=""))
+    return list(table([(name, value) for name, value in facts.items() if value], wide=1, indent=""))
 
 
 def _moment(created: str | None) -> str:
@@ -97,16 +97,16 @@ def _columns(title: str, columns: tuple[Column, ...] | None) -> list[str]:
         return [f"  {title}: not said"]
     if any(column.shape is not None for column in columns):
         rows = [(column.name, column.type, _shape(column.shape)) for column in columns]
-        return [f"  {title}", *_table([("name", "dtype", "shape"), *rows], wide=0, indent="    ")]
+        return [f"  {title}", *table([("name", "dtype", "shape"), *rows], wide=0, indent="    ")]
     cells = [(column.name, column.type, "yes" if column.required else "no") for column in columns]
-    return [f"  {title}", *_table([("name", "type", "required"), *cells], wide=1, indent="    ")]
+    return [f"  {title}", *table([("name", "type", "required"), *cells], wide=1, indent="    ")]
 
 
 def _params(params: tuple[Param, ...]) -> list[str]:
     rows = [
         (param.name, param.type, json.dumps(param.default, ensure_ascii=False), _shape(param.shape)) for param in params
     ]
-    return ["  params", *_table([("name", "type", "default", "shape"), *rows], wide=2, indent="    ")]
+    return ["  params", *table([("name", "type", "default", "shape"), *rows], wide=2, indent="    ")]
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:
@@ -126,7 +126,7 @@ def _request(found: Inspection) -> list[str]:
     own = found.request.made_from == "example"
     made = "with the model's own example" if own else "made up from the signature: put values of your own in"
     server = f"modelport serve -m {shlex.quote(found.uri)}"
-    return [f"  {made}", "", _one_line(server), found.request.curl]
+    return [f"  {made}", "", one_line(server), found.request.curl]
 
 
 def _dependencies(found: Dependencies) -> list[str]:
@@ -135,7 +135,7 @@ def _dependencies(found: Dependencies) -> list[str]:
     if found.python_wanted is not None:
         rows.append((f"python {found.python_wanted}", found.python_version, _python_status(found)))
     rows += [(package.requirement, package.installed or "-", package.status) for package in found.packages]
-    return lines + list(_table([("wanted", "installed", "status"), *rows], wide=0, indent="  ")) if rows else lines
+    return lines + list(table([("wanted", "installed", "status"), *rows], wide=0, indent="  ")) if rows else lines
 
 
 def _python_status(found: Dependencies) -> str:
@@ -145,18 +145,18 @@ def _python_status(found: Dependencies) -> str:
 
 
 def _variables(found: Inspection) -> list[str]:
-    return list(_table([(item.name, "set" if item.is_set else "not set") for item in found.variables], 0, "  "))
+    return list(table([(item.name, "set" if item.is_set else "not set") for item in found.variables], 0, "  "))
 
 
 def _sizes(sizes: Sizes) -> list[str]:
-    lines = [f"  {_size(sizes.bytes)} in {sizes.files} {'file' if sizes.files == 1 else 'files'}"]
+    lines = [f"  {size_text(sizes.bytes)} in {sizes.files} {'file' if sizes.files == 1 else 'files'}"]
     if sizes.model_size_bytes is not None:
         lines[0] += f"; model_size_bytes: {sizes.model_size_bytes}"
-    rows = [(file.path, _size(file.bytes)) for file in sizes.largest]
-    return lines + list(_table(rows, wide=0, indent="  "))
+    rows = [(file.path, size_text(file.bytes)) for file in sizes.largest]
+    return lines + list(table(rows, wide=0, indent="  "))
 
 
-def _size(count: float) -> str:
+def size_text(count: float) -> str:
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
@@ -190,18 +190,18 @@ def _scan(scan: PickleScan) -> Iterator[str]:
 def _wrapped(text: str, indent: str, hanging: str | None = None) -> list[str]:
     """A text that may hold very long words; it is kept to one paragraph."""
     return textwrap.wrap(
-        _one_line(text), WIDTH, initial_indent=indent, subsequent_indent=indent if hanging is None else hanging
+        one_line(text), WIDTH, initial_indent=indent, subsequent_indent=indent if hanging is None else hanging
     )
 
 
-def _one_line(value: Any) -> str:
+def one_line(value: Any) -> str:
     """What a model's author may have written: no line break or control character of it reaches the terminal."""
     return "".join(character if character.isprintable() else " " for character in str(value))
 
 
-def _table(rows: Sequence[tuple[Any, ...]], wide: int, indent: str) -> Iterator[str]:
+def table(rows: Sequence[tuple[Any, ...]], wide: int, indent: str) -> Iterator[str]:
     """Rows in columns of equal width; the column ``wide`` is wrapped where a line would be too long."""
-    shown = [tuple(map(_one_line, row)) for row in rows[: MAX_ROWS + 1]]
+    shown = [tuple(map(one_line, row)) for row in rows[: MAX_ROWS + 1]]
     if not shown:
         return
     widths = [max(len(row[at]) for row in shown) for at in range(len(shown[0]))]
