@@ -38,6 +38,9 @@ SLOW_BATCH = 0.005
 GATHERING = 0.25
 """Share of a slow batch's time that may be spent on gathering; it ends earlier, when nothing comes for ``GAP`` seconds."""
 GAP = 0.001
+OOM_SCORE = 500
+"""Of -1000 to 1000: how readily the kernel ends a process when the machine's memory ends. Programs begin with 0."""
+_PR_SET_NO_NEW_PRIVS = 38
 MAX_FORMS = 64
 """Heads of INFER frames remembered: there are a dozen, but for those that name the size of their JSON part."""
 
@@ -512,9 +515,25 @@ def _load_error(error: Exception) -> Dict[str, Any]:
     return error.as_dict()
 
 
+def _give_up_rights() -> None:
+    """Before anything of the model runs: no program it starts gets more rights than it has itself (``sudo`` and its like),
+    and where the machine's memory ends, the kernel ends workers before the server. Linux only."""
+    if not sys.platform.startswith("linux"):
+        return
+    with contextlib.suppress(ImportError, OSError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, *(ctypes.c_ulong(value) for value in (1, 0, 0, 0)))
+    with contextlib.suppress(OSError, ValueError), open("/proc/self/oom_score_adj", "r+") as file:
+        present = int(file.read())
+        file.seek(0)
+        file.write(str(max(present, OOM_SCORE)))
+
+
 def main() -> None:
     """Entry point of the laid-out runtime folder: the only argument is the listening socket's file descriptor."""
     faulthandler.enable()
+    _give_up_rights()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s worker: %(message)s")
     Worker(socket.socket(fileno=int(sys.argv[1]))).run()

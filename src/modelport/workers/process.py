@@ -5,12 +5,14 @@ import contextlib
 import itertools
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from modelport.errors import WorkerFailed
 from modelport.model import environment_spec, requirements
 from modelport.model.environment_spec import EnvironmentSpec
 from modelport.workers.memory import resident_memory
+from modelport.workers.sandbox import COMPILED, pid_outside
 from modelport.workers.spec import WorkerSpec
 from modelport_runtime import wire
 
@@ -52,6 +55,8 @@ class WorkerProcess:
         self._output = sys.stderr.fileno() if output is None else output
         self.id = id
         self._path = str(run_folder / f"w{id}")
+        self.folder = run_folder / f"d{id}"
+        """The worker's own: where it begins, removed when it ends."""
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
         self.facts: dict[str, Any] = {}
@@ -68,17 +73,21 @@ class WorkerProcess:
         Raises:
             WorkerFailed: with the worker's own account of why the model cannot be served.
         """
+        self.folder.mkdir(0o700)
+        sandbox = self._spec.sandbox
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             listener.bind(self._path)
             listener.listen(64)
             self._process = await asyncio.create_subprocess_exec(
+                *([] if sandbox is None else sandbox.command(self.folder)),
                 self._spec.python,
                 "-I",
-                *([] if self._spec.write_bytecode else ["-B"]),
+                *_bytecode(self._spec),
                 str(self._spec.bundle),
                 str(listener.fileno()),
                 self._spec.name,  # for whoever looks at the list of processes
                 pass_fds=[listener.fileno()],
+                cwd=str(self.folder),
                 env=self._spec.environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=self._output,
@@ -118,13 +127,15 @@ class WorkerProcess:
         if messages[0].kind == wire.ERROR:
             await self._process.wait()
             raise WorkerFailed(reply["message"], hint=reply["hint"], code=reply["code"], traceback=reply["traceback"])
+        if sandbox is not None:
+            reply["pid"] = await asyncio.to_thread(pid_outside, self._process.pid, reply["pid"])
         self.facts = reply
         self.memory_when_ready = resident_memory(reply["pid"])
 
     async def _ended(self) -> WorkerFailed:
         assert self._process is not None
         return WorkerFailed(
-            f"the worker ended while it loaded the model ({_ending(await self._process.wait())})",
+            f"the worker ended while it loaded the model ({_ending(self._code(await self._process.wait()))})",
             hint="The lines above, written by the worker itself, say more.",
         )
 
@@ -133,7 +144,11 @@ class WorkerProcess:
         assert self._process is not None
         code = await self._process.wait()
         self._cleanup()
-        return code
+        return self._code(code)
+
+    def _code(self, code: int) -> int:
+        """bubblewrap tells of a signal as shells do."""
+        return 128 - code if self._spec.sandbox is not None and code > 128 else code
 
     async def stop(self, grace: float) -> None:
         """Ask, wait, kill."""
@@ -155,6 +170,18 @@ class WorkerProcess:
             self._writer.close()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path)
+        try:
+            self.folder.rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError:  # the model left files, and nobody waits for their end
+            asyncio.get_running_loop().run_in_executor(None, partial(shutil.rmtree, self.folder, ignore_errors=True))
+
+
+def _bytecode(spec: WorkerSpec) -> list[str]:
+    if not spec.write_bytecode:
+        return ["-B"]
+    return [] if spec.sandbox is None else ["-X", f"pycache_prefix={COMPILED}"]
 
 
 def _ending(code: int) -> str:
@@ -243,6 +270,9 @@ class WorkerSet:
         differing = requirements.mismatches(wanted.result().requirements, facts["environment"], facts["needs_mlflow"])
         if differing is not None:
             log.warning("%s: %s", spec.model_path, differing)
+        if spec.withheld:
+            told = ", ".join(spec.withheld)
+            log.warning("%s names environment variables that it does not get: %s", spec.model_path, told)
         return workers
 
     def _fill(self, workers: list[WorkerProcess]) -> None:
