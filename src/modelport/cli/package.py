@@ -1,0 +1,79 @@
+"""`modelport package`: a model and its environment in one file, made, looked at and checked."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modelport.cli.environment_flags import KeepMlflow, Newest, Overrides
+from modelport.cli.safety_flags import ALLOW, Allow, Env, Sandbox, safety_settings
+
+CREATE_EPILOG = "Example: modelport package create ./model -o churn.mpkg; then: modelport serve -m churn.mpkg"
+INSPECT_EPILOG = "Example: modelport package inspect churn.mpkg"
+VERIFY_EPILOG = "Example: modelport package verify churn.mpkg && echo as it was made"
+
+app = typer.Typer(no_args_is_help=True, help="A model and all that its environment is made of, in one file.")
+
+_File = Annotated[Path, typer.Argument(metavar="FILE", help="A package: churn.mpkg")]
+
+
+@app.command(epilog=CREATE_EPILOG)
+def create(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model directory: a path or a file: URI.")],
+    output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="The file to write: churn.mpkg")],
+    name: Annotated[str | None, typer.Option(help="What it is called; its directory's name if not given.")] = None,
+    python: Annotated[
+        str | None,
+        typer.Option(metavar="VERSION", help="The Python it is for; the one that the model asks for if not given."),
+    ] = None,
+    newest: Newest = False,
+    keep_mlflow: KeepMlflow = None,
+    overrides: Overrides = None,
+    env: Env = None,
+    sandbox: Sandbox = False,
+    allow: Allow = ALLOW,
+) -> None:
+    """Build and check the model's environment, and put model, wheels, runtime and manifest into one file."""
+    from modelport.cli.output import set_up_log
+    from modelport.package.creating import create as make
+    from modelport.settings import EnvironmentSettings, modelport_home
+
+    safety = safety_settings(env, sandbox, allow)
+    set_up_log()
+    settings = EnvironmentSettings(
+        python_version=python,
+        newest=newest,
+        mlflow=keep_mlflow,
+        overrides=tuple(filter(None, (line.strip() for line in (overrides or "").split(",")))),
+    )
+    manifest = make(model, output, name, settings, modelport_home(), safety)
+    typer.echo(f"{output}: {len(manifest.files)} files, {manifest.size / 1e6:.1f} MB, for Python {manifest.python}")
+
+
+@app.command(epilog=INSPECT_EPILOG)
+def inspect(
+    file: _File,
+    json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
+) -> None:
+    """Tell what a package is and has in it. Nothing is unpacked."""
+    from modelport.model.package import LOCK, read_manifest, read_text
+
+    manifest = read_manifest(file)
+    if json:
+        from json import dumps
+
+        text = dumps({"digest": manifest.digest, **manifest.content}, indent=2, ensure_ascii=False) + "\n"
+    else:
+        from modelport.package.report import as_text
+
+        text = as_text(manifest, read_text(file, LOCK))
+    typer.echo(text.encode("utf-8", "backslashreplace"), nl=False)
+
+
+@app.command(epilog=VERIFY_EPILOG)
+def verify(file: _File) -> None:
+    """Hold every file of a package against its manifest; exit code 1 where one differs."""
+    from modelport.model.package import verify as check
+
+    manifest = check(file)
+    typer.echo(f"{file}: all {len(manifest.files)} files are what the manifest says ({manifest.digest})")
