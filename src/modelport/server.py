@@ -8,11 +8,13 @@ import signal
 import socket
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
+from modelport.environments import failures
 from modelport.environments.preparing import worker_spec_of
 from modelport.errors import CannotStart, ModelportError
 from modelport.model import location, mlmodel
@@ -22,17 +24,17 @@ from modelport.serving.process import ScoringSettings
 from modelport.serving.routing_table import Row
 from modelport.settings import ModelSource, ServeSettings
 from modelport.workers.process import WorkerAddress, WorkerSet
-from modelport.workers.spec import WorkerSpec, worker_spec
+from modelport.workers.spec import WorkerSpec, admit, worker_spec
 
 log = logging.getLogger("modelport")
 
 BACKLOG = 4096
 
 
-def serve(settings: ServeSettings) -> None:
+def serve(settings: ServeSettings, on_ready: Callable[[str], None] | None = None) -> None:
     """Serve models until SIGTERM or SIGINT; every request of which a byte was received gets its answer.
 
-    SIGHUP loads models anew whose files have changed.
+    SIGHUP loads models anew whose files have changed. ``on_ready`` is called with the address when requests are answered.
 
     Raises:
         ModelportError: a model cannot be read or loaded, or the address cannot be had.
@@ -42,7 +44,7 @@ def serve(settings: ServeSettings) -> None:
     listener = _open(settings.host, settings.port)
     run_folder = Path(tempfile.mkdtemp(prefix="modelport-"))  # 0700, and short: socket paths end at 108 bytes
     try:
-        uvloop.run(_Server(settings, listener, run_folder, began).run(specs))
+        uvloop.run(_Server(settings, listener, run_folder, began, on_ready).run(specs))
     finally:
         listener.close()
         shutil.rmtree(run_folder, ignore_errors=True)
@@ -51,6 +53,7 @@ def serve(settings: ServeSettings) -> None:
 def _spec(settings: ServeSettings, source: ModelSource) -> WorkerSpec:
     folder = location.resolve(source.uri)
     content = mlmodel.read(folder)
+    admit(folder, content, settings.safety)
 
     def spec_in(python: str) -> WorkerSpec:
         return worker_spec(
@@ -64,6 +67,7 @@ def _spec(settings: ServeSettings, source: ModelSource) -> WorkerSpec:
             threads=settings.threads,
             max_body=settings.max_body,
             allow_python_mismatch=settings.allow_python_mismatch,
+            safety=settings.safety,
         )
 
     return worker_spec_of(folder, content, settings.environment, settings.home, spec_in)
@@ -111,7 +115,8 @@ class _Model:
             if files == self._files:
                 return {**told, "state": "unchanged"}
             log.info("loading %s anew", self.source.uri)
-            await self.workers.reload(await asyncio.to_thread(_spec, self._server.settings, self.source))
+            spec = await asyncio.to_thread(_spec, self._server.settings, self.source)
+            await failures.explaining(self.workers.reload(spec), spec)
         except ModelportError as error:
             log.error("%s cannot be loaded anew and is served as before: %s", self.source.uri, error)
             return {**told, "state": "failed", "error_code": error.code, "message": error.message}
@@ -129,12 +134,20 @@ class _Server:
 
     processes: ScoringProcesses
 
-    def __init__(self, settings: ServeSettings, listener: socket.socket, run_folder: Path, began: float) -> None:
+    def __init__(
+        self,
+        settings: ServeSettings,
+        listener: socket.socket,
+        run_folder: Path,
+        began: float,
+        on_ready: Callable[[str], None] | None,
+    ) -> None:
         self.settings = settings
         self.run_folder = run_folder
         self.worker_ids = itertools.count(1)
         self._listener = listener
         self._began = began
+        self._on_ready = on_ready
         self._models: list[_Model] = []
         self._reloading: asyncio.Lock
         self._stopping: asyncio.Event
@@ -171,7 +184,10 @@ class _Server:
 
     async def _load(self) -> list[dict[str, Any]]:
         """The facts of each model's first worker, when all workers are ready."""
-        starts = [asyncio.ensure_future(model.workers.start()) for model in self._models]
+        starts = [
+            asyncio.ensure_future(failures.explaining(model.workers.start(), model.workers.spec))
+            for model in self._models
+        ]
         try:
             return await asyncio.gather(*starts)
         except BaseException:
@@ -198,6 +214,8 @@ class _Server:
             )
             if fact["warm_up_note"]:
                 log.info("no warm-up: %s", fact["warm_up_note"])
+        if self._on_ready is not None:
+            self._on_ready(address)
         return True
 
     async def _unless_stopped(self, work: Any) -> Any:

@@ -95,7 +95,7 @@ def test_loading_warns_once_of_all_that_differs(wanting: Path, caplog: pytest.Lo
     pyfunc.load_model(str(wanting))
     (said,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert "numpy==1.0 (found " in said.getMessage()
-    assert said.getMessage().endswith("not-there (found none)")
+    assert "not-there (found none)" in said.getMessage()
     caplog.clear()
     pyfunc.load_model(str(wanting), suppress_warnings=True)
     assert caplog.records == []

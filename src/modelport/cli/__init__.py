@@ -5,7 +5,17 @@ import sys
 import typer
 
 import modelport
-from modelport.cli import bench, inspect, predict, serve
+from modelport.cli import (
+    bench,
+    environment,
+    inspect,
+    package,
+    predict,
+    prepare_env,
+    serve,
+    update_pip_requirements,
+    validate,
+)
 
 app = typer.Typer(
     name="modelport",
@@ -19,6 +29,13 @@ app.command("serve", epilog=serve.EPILOG, context_settings=serve.CONTEXT)(serve.
 app.command("predict", epilog=predict.EPILOG)(predict.predict)
 app.command("bench", epilog=bench.EPILOG)(bench.bench)
 app.command("inspect", epilog=inspect.EPILOG)(inspect.inspect)
+app.command("validate", epilog=validate.EPILOG)(validate.validate)
+app.command("prepare-env", epilog=prepare_env.EPILOG)(prepare_env.prepare_env)
+app.command("update-pip-requirements", epilog=update_pip_requirements.EPILOG)(
+    update_pip_requirements.update_pip_requirements
+)
+app.add_typer(environment.app, name="environment")
+app.add_typer(package.app, name="package")
 
 
 def _show_version(wanted: bool) -> None:

@@ -15,13 +15,14 @@ from modelport.cli.environment_flags import (
     Python,
     environment_settings,
 )
+from modelport.cli.safety_flags import ALLOW, Allow, Env, Sandbox, safety_settings
 
 EPILOG = "Example: modelport predict -m ./model -i customers.csv -o predictions.csv"
 
 
 def predict(
     model_uri: Annotated[
-        str, typer.Option("-m", "--model-uri", metavar="PATH", help="Model directory: a path or a file: URI.")
+        str, typer.Option("-m", "--model-uri", metavar="PATH", help="Model directory or package: a path or URI.")
     ],
     input_path: Annotated[
         str | None, typer.Option("-i", "--input-path", metavar="FILE", help="Standard input if not given.")
@@ -57,6 +58,9 @@ def predict(
     install_mlflow: InstallMlflow = False,
     overrides: Overrides = None,
     offline: Offline = False,
+    env: Env = None,
+    sandbox: Sandbox = False,
+    allow: Allow = ALLOW,
 ) -> None:
     """Score a file, as `mlflow models predict` does."""
     import sys
@@ -66,6 +70,7 @@ def predict(
     from modelport.files.settings import FileSettings
 
     environment = environment_settings(env_manager, python, newest, keep_mlflow, install_mlflow, overrides, offline)
+    safety = safety_settings(env, sandbox, allow)
     if whole and chunk_rows is not None:
         raise typer.BadParameter("--whole and --chunk-rows exclude each other", param_hint="--chunk-rows")
     set_up_log()
@@ -79,6 +84,7 @@ def predict(
         rejects=rejects,
         workers=workers,
         environment=environment,
+        safety=safety,
         allow_python_mismatch=allow_python_mismatch,
         chunk_rows=chunk_rows,
         whole=whole,

@@ -17,6 +17,7 @@ from modelport.cli.environment_flags import (
     Python,
     environment_settings,
 )
+from modelport.cli.safety_flags import ALLOW, Allow, Env, Sandbox, safety_settings
 from modelport.settings import DEFAULT_HOST, DEFAULT_MODEL_NAME, DEFAULT_PORT, DEFAULT_TIMEOUT, MIB
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def serve(
             "-m",
             "--model-uri",
             metavar="[NAME=]PATH",
-            help="Model directory: a path or a file: URI. NAME=PATH, any number of times: served at /models/NAME/….",
+            help="Model directory or package: a path or a file: URI. NAME=PATH, any number of times: served at /models/NAME/….",
         ),
     ],
     port: Annotated[int, typer.Option("-p", "--port", envvar="MLFLOW_PORT", min=0, max=65535)] = DEFAULT_PORT,
@@ -67,6 +68,9 @@ def serve(
     install_mlflow: InstallMlflow = False,
     overrides: Overrides = None,
     offline: Offline = False,
+    env: Env = None,
+    sandbox: Sandbox = False,
+    allow: Allow = ALLOW,
     enable_mlserver: Annotated[bool, typer.Option("--enable-mlserver", help="Accepted; not needed.")] = False,
     threads: Annotated[
         int, typer.Option(min=1, help="Requests that a Python model's own code may serve at once, per worker.")
@@ -118,6 +122,7 @@ def serve(
     environment = environment_settings(
         "local" if no_conda else env_manager, python, newest, keep_mlflow, install_mlflow, overrides, offline
     )
+    safety = safety_settings(env, sandbox, allow)
     if access_log not in ("text", "json", "off"):
         raise typer.BadParameter(f"'{access_log}' is none of text, json, off", param_hint="--access-log")
     if (ssl_certfile is None) != (ssl_keyfile is None):
@@ -133,6 +138,7 @@ def serve(
             host=host,
             port=port,
             environment=environment,
+            safety=safety,
             allow_python_mismatch=allow_python_mismatch,
             workers=workers,
             processes=processes,

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from modelport.environments import failures
 from modelport.environments.preparing import worker_spec_of
 from modelport.errors import InvalidInput, ModelportError
 from modelport.files.chunk import Chunk
@@ -29,7 +30,7 @@ from modelport.model import location, mlmodel
 from modelport.workers.head import head
 from modelport.workers.pool import Call, Pool
 from modelport.workers.process import WorkerAddress, WorkerSet
-from modelport.workers.spec import WorkerSpec, worker_spec
+from modelport.workers.spec import WorkerSpec, admit, worker_spec
 from modelport_runtime.errors import MAX_DETAILS
 
 if TYPE_CHECKING:  # imported while the model is being loaded
@@ -89,6 +90,7 @@ def score_file(settings: FileSettings) -> Summary:
 def _spec(settings: FileSettings) -> WorkerSpec:
     folder = location.resolve(settings.model_uri)
     content = mlmodel.read(folder)
+    admit(folder, content, settings.safety)
 
     def spec_in(python: str) -> WorkerSpec:
         return worker_spec(
@@ -101,6 +103,7 @@ def _spec(settings: FileSettings) -> WorkerSpec:
             threads=1,  # chunks of one file follow each other; a model's own code need not expect anything else
             max_body=MAX_BODY,
             allow_python_mismatch=settings.allow_python_mismatch,
+            safety=settings.safety,
         )
 
     return worker_spec_of(folder, content, settings.environment, settings.home, spec_in)
@@ -156,7 +159,7 @@ class _Run:
         self._formats = input_format, output_format
         self._run_folder = run_folder
         self._writer: Writer
-        self._updates: asyncio.Future[Any] | None = None
+        self._last_update: asyncio.Future[Any] | None = None
         self._addresses: list[WorkerAddress] = []
         self._accepted = 0
         self.progress = Progress(sys.stderr, source.size)
@@ -175,7 +178,7 @@ class _Run:
             on_overrun=lambda id: self._workers.overrun(id),
         )
         self._workers = WorkerSet(self._spec, self._settings.workers, self._run_folder, self._publish, DEADLINE)
-        self._starting = asyncio.ensure_future(self._workers.start())
+        self._starting = asyncio.ensure_future(failures.explaining(self._workers.start(), self._spec))
         self._slots = asyncio.Semaphore(2 * self._settings.workers + 1)
         self._order: asyncio.Queue[asyncio.Future[_Scored] | None] = asyncio.Queue()
         self._open: set[asyncio.Future[_Scored]] = set()
@@ -240,12 +243,7 @@ class _Run:
 
     def _publish(self, workers: list[WorkerAddress]) -> None:
         self._addresses = workers
-        self._updates = asyncio.ensure_future(self._update(self._updates, workers))
-
-    async def _update(self, earlier: "asyncio.Future[Any] | None", workers: list[WorkerAddress]) -> None:
-        if earlier is not None:
-            await asyncio.wait({earlier})
-        await self._pool.update(workers)
+        self._last_update = asyncio.ensure_future(self._pool.update(workers))
 
     async def _score(self, chunk: Chunk, number: int) -> _Scored:
         """Raises ModelportError, where rows are not set aside."""
@@ -350,8 +348,8 @@ class _Run:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._starting.done() and not self._starting.cancelled():
             self._starting.exception()  # told already, by the chunk that waited for it
-        if self._updates is not None:
-            await asyncio.wait({self._updates})
+        if self._last_update is not None:
+            await asyncio.wait({self._last_update})
         self._pool.close()
         stopping = asyncio.ensure_future(self._workers.stop())
         if not finished:

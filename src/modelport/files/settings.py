@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modelport.settings import EnvironmentSettings, modelport_home
+from modelport.settings import EnvironmentSettings, SafetySettings, modelport_home
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class FileSettings:
     rejects: str | None = None
     workers: int = 1
     environment: EnvironmentSettings = field(default_factory=EnvironmentSettings)
+    safety: SafetySettings = field(default_factory=SafetySettings)
     allow_python_mismatch: bool = False
     chunk_rows: int | None = None
     whole: bool = False

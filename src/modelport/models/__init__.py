@@ -9,6 +9,8 @@ from typing import Any
 from modelport import pyfunc
 from modelport.models.info import ModelInfo, get_model_info
 from modelport.models.prediction import predict
+from modelport.models.preflight import validate
+from modelport.models.requirements import update_model_requirements
 from modelport.models.signature import ModelSignature, infer_signature
 from modelport_runtime.enforcement.data import enforce
 from modelport_runtime.input_examples import saved_example
@@ -24,6 +26,8 @@ __all__ = [
     "get_model_info",
     "infer_signature",
     "predict",
+    "update_model_requirements",
+    "validate",
     "validate_schema",
     "validate_serving_input",
 ]

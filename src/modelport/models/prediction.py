@@ -24,6 +24,8 @@ def predict(
     workers: int = 1,
     python: str | None = None,
     allow_python_mismatch: bool = False,
+    sandbox: bool = False,
+    allow: str = "code",
     chunk_rows: int | None = None,
     whole: bool = False,
 ) -> None:
@@ -33,7 +35,8 @@ def predict(
     predictions go to ``output_path``, which appears whole or not at all, or to standard output. ``env_manager``
     is "uv" (or "virtualenv"), "conda", or "local" for the interpreter ``python`` as it is (None: this one); None means uv, as
     with the command, or local where ``python`` is given. ``install_mlflow`` has mlflow itself installed too, and
-    ``pip_requirements_override`` replaces what the model asks for of the same packages.
+    ``pip_requirements_override`` replaces what the model asks for of the same packages. ``extra_envs`` are environment
+    variables for the model; ``sandbox`` shuts it in, and ``allow`` ("code", "pickle", "none") says what it may bring.
 
     Raises:
         NotFound: there is no model, or no input.
@@ -42,16 +45,16 @@ def predict(
     """
     from modelport.files.scoring import score_file  # not for programs that only infer signatures
     from modelport.files.settings import FileSettings
-    from modelport.settings import EnvironmentSettings, environment_manager
+    from modelport.settings import EnvironmentSettings, SafetySettings, environment_manager
 
-    if extra_envs:
-        raise InvalidInput("extra_envs")
     environment = EnvironmentSettings(
         manager=environment_manager(env_manager, python),
         python=python,
         mlflow=True if install_mlflow else None,
         overrides=tuple(pip_requirements_override or ()),
     )
+    variables = {str(name): str(value) for name, value in (extra_envs or {}).items()}
+    safety = SafetySettings(variables=variables, sandbox=sandbox, allow=allow)
     if (input_data is None) == (input_path is None):
         raise InvalidInput("give either input_data or input_path")
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
@@ -70,6 +73,7 @@ def predict(
                 rejects=rejects,
                 workers=workers,
                 environment=environment,
+                safety=safety,
                 allow_python_mismatch=allow_python_mismatch,
                 chunk_rows=chunk_rows,
                 whole=whole,

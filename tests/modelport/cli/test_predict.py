@@ -30,4 +30,6 @@ def test_every_flag_is_documented() -> None:
     command = typer.main.get_command(modelport.cli.app).commands["predict"]  # type: ignore[attr-defined]
     rows = re.findall(r"^\| (`-.*?) \|", (ROOT / "docs/scoring-files.md").read_text(), re.MULTILINE)
     documented = {flag for row in rows for flag in re.findall(r"`(-[\w-]+)`", row)}
-    assert documented == {flag for parameter in command.params for flag in parameter.opts} | {"--help"}
+    assert documented == {
+        flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)
+    } | {"--help"}

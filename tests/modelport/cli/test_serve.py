@@ -69,8 +69,12 @@ def test_without_flags_it_serves_as_mlflow_does(command: Command) -> None:
         (["--env-manager", "uv", "--no-conda"], {"environment": LOCAL}),
         (["--env-manager", "virtualenv"], {"environment": EnvironmentSettings()}),
         (
-            ["--env-manager", "uv", "--newest", "--without-mlflow", "-r", "a==1, b>=2", "--offline"],
-            {"environment": EnvironmentSettings("uv", None, True, False, ("a==1", "b>=2"), True)},
+            ["--env-manager", "uv", "--newest", "--without-mlflow", "-r", "a==1, b[x,y]>=2,<3", "--offline"],
+            {
+                "environment": EnvironmentSettings(
+                    newest=True, mlflow=False, overrides=("a==1", "b[x,y]>=2,<3"), offline=True
+                )
+            },
         ),
         (["--env-manager", "uv", "--install-mlflow"], {"environment": EnvironmentSettings(mlflow=True)}),
         (
