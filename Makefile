@@ -12,7 +12,7 @@ BENCH_ENVS := .envs/mlflow-3/.ready .envs/bench-mlserver/.ready .envs/bench-lits
 # What the old libraries of these environments warn of among themselves is not ours to mend.
 OLD_WARNINGS := -W ignore::DeprecationWarning -W ignore::UserWarning -W ignore::FutureWarning
 
-.PHONY: help setup demo format check test soak fuzz bench bench-files bench-against lock clean
+.PHONY: help setup demo format check test matrix soak fuzz bench bench-files bench-environments bench-against lock clean
 
 help:  ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -39,6 +39,11 @@ test: check $(TEST_ENVS) $(PYTHON_ENVS)  ## everything a change must pass
 	PYTHONPATH=$(CURDIR)/runtime/src:$(CURDIR) .envs/mlflow-2/bin/python -m pytest -q $(OLD_WARNINGS) tests/runtime
 	PYTHONPATH=$(CURDIR)/runtime/src:$(CURDIR) .envs/pandas-1/bin/python -m pytest -q $(OLD_WARNINGS) tests/runtime
 
+matrix: .venv/.ready $(TEST_ENVS)  ## twenty models of all Pythons and layouts, each in the environment built for it; a package in a bare Debian
+	MODELPORT_TEST_MATRIX=1 $(RUN) -m pytest -q tests/matrix/test_matrix.py $(ARGS)
+	$(RUN) -m tests.matrix.page
+	MODELPORT_TEST_MATRIX=1 $(RUN) -m pytest -q tests/matrix/test_package_elsewhere.py
+
 soak: .venv/.ready $(TEST_ENVS)  ## twenty minutes of load, kills, reloads and bad input, into benchmarks/RESULTS.md
 	$(RUN) -m benchmarks.soak $(ARGS)
 	MODELPORT_TEST_KILLING_SECONDS=90 $(RUN) -m pytest -q tests/end_to_end/test_resilience.py -k "killed_workers"
@@ -51,6 +56,9 @@ bench: .venv/.ready $(BENCH_ENVS)  ## measure beside the peers and write benchma
 
 bench-files: .venv/.ready .envs/mlflow-3/.ready  ## measure `modelport predict` beside the raw loop and `mlflow models predict`
 	$(RUN) -m benchmarks.files $(ARGS)
+
+bench-environments: .venv/.ready .envs/mlflow-3/.ready  ## measure building environments beside uv itself and `mlflow models prepare-env`
+	$(RUN) -m benchmarks.environments $(ARGS)
 
 bench-against: .venv/.ready .envs/mlflow-3/.ready  ## measure beside an earlier commit: make bench-against COMMIT=main~1
 	$(RUN) -m benchmarks.against $(COMMIT) $(ARGS)

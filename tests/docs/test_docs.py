@@ -261,7 +261,7 @@ def test_every_flag_is_documented_with_its_default() -> None:
     rows = {cells[0]: cells for cells in _table_rows(README) if cells[0].startswith("`-")}
     documented = {flag: cells for first, cells in rows.items() for flag in re.findall(r"`(-[\w-]+)`", first)}
     command = typer.main.get_command(modelport.cli.app).commands["serve"]  # type: ignore[attr-defined]
-    flags = {flag for parameter in command.params for flag in parameter.opts} | {"--help"}
+    flags = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
     assert documented.keys() == flags
     for parameter in command.params:
         cells = documented[parameter.opts[0]]

@@ -93,13 +93,22 @@ def command(model: Path | dict[str, Path], port: int, *options: str) -> list[str
 def running(model: Path | dict[str, Path], folder: Path, *options: str, scheme: str = "http") -> Iterator[Server]:
     """A server that answered its first `/ping`; stopped at the end."""
     port = free_port()
+    with started(command(model, port, *options), port, folder, environment(), READY_WITHIN, scheme) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def started(
+    words: list[str], port: int, folder: Path, variables: dict[str, str], ready_within: float, scheme: str = "http"
+) -> Iterator[Server]:
+    """The server that the command ``words`` starts on ``port``; what it writes is in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log").open("wb") as log, (folder / "access").open("wb") as access:
-        process = subprocess.Popen(command(model, port, *options), stdout=access, stderr=log, env=environment())
+        process = subprocess.Popen(words, stdout=access, stderr=log, env=variables)
     server = Server(process, port, folder)
     server.scheme = scheme
     try:
-        until = time.monotonic() + READY_WITHIN
+        until = time.monotonic() + ready_within
         while True:
             assert process.poll() is None, server.log.read_text()
             assert time.monotonic() < until, server.log.read_text()

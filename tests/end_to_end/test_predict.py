@@ -5,10 +5,11 @@ import contextlib
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -301,7 +302,29 @@ def test_an_input_that_changes_meanwhile_is_an_error(tmp_path: Path, models: Pat
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_a_full_disk_leaves_nothing(tmp_path: Path, wine: Any) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
+        pytest.skip("only root can mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path, small_disk: Path, wine: Any) -> None:
+    model, frame, _ = wine
+    source = write(pd.concat([frame] * 400), tmp_path / "in.csv")
+    done = run("-m", model, "-i", source, "-o", small_disk / "out.csv", "--keep-columns")
+    assert done.returncode == 1
+    assert b"out.csv cannot be written: No space left on device [IO_ERROR]" in done.stderr
+    assert list(small_disk.iterdir()) == []
+    assert shutil.disk_usage(small_disk).used == 0
+
+
+def test_a_limit_on_file_sizes_leaves_nothing(tmp_path: Path, wine: Any) -> None:
     model, frame, _ = wine
     source = write(pd.concat([frame] * 40), tmp_path / "in.csv")
 
@@ -352,8 +375,8 @@ def test_the_function_does_the_same(tmp_path: Path, wine: Any, monkeypatch: pyte
     model, frame, expected = wine
     public.predict(str(model), input_data=frame.head(4), output_path=str(tmp_path / "out.json"))
     assert read(tmp_path / "out.json") == expected[:4]
-    with pytest.raises(ModelportError, match="no environment is built yet"):
-        public.predict(str(model), input_data=frame.head(4), env_manager="virtualenv")
+    with pytest.raises(ModelportError, match="'docker' is no environment manager"):
+        public.predict(str(model), input_data=frame.head(4), env_manager="docker")
 
 
 def test_a_worker_that_dies_is_replaced_and_its_rows_are_predicted(tmp_path: Path, wine: Any) -> None:

@@ -272,7 +272,9 @@ def test_what_is_no_interpreter_is_refused(models: Path, python: str) -> None:
 
 
 def test_other_environment_managers_are_refused_with_what_to_do(models: Path) -> None:
-    assert "--python" in refused([*command(models / "wine", free_port()), "--env-manager", "conda"], code=2)
+    start = command(models / "wine", free_port())
+    assert "There is uv, virtualenv, conda, local." in refused([*start, "--env-manager", "docker"], code=2)
+    assert "give one of the two" in refused([*start, "--env-manager", "conda"], code=2)
 
 
 def test_a_stop_while_the_model_loads_is_obeyed(models: Path, tmp_path: Path) -> None:
