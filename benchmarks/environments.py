@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import random
 import shutil
 import statistics
@@ -25,8 +26,12 @@ from typing import NamedTuple
 from benchmarks.run import cpu_model
 from benchmarks.sections import RESULTS, write_section
 from benchmarks.servers import MODEL_PYTHON, ROOT, free_port
+from modelport.environments.interpreters import Interpreter, installed
 
 MODELPORT = Path(sys.executable).with_name("modelport")
+MINOR = "3.11"
+OWN = Interpreter(sys.executable, platform.python_version(), "runs modelport")
+"""Only pyenv's are known to MLflow's virtualenv, so one of these is taken where there is one."""
 UV = Path(sys.executable).with_name("uv")
 REQUIREMENTS = ("scikit-learn==1.5.2", "numpy", "pandas")
 TRAIN = """
@@ -49,6 +54,7 @@ folder = Path(sys.argv[1])
 content = mlmodel.read(folder)
 def found(python):
     print(time.perf_counter() - began)
+    raise SystemExit
 began = time.perf_counter()
 worker_spec_of(folder, content, EnvironmentSettings(), modelport_home(), found)
 """
@@ -67,10 +73,12 @@ utc_time_created: '{day} 12:00:00.000000'
 
 
 class Build(NamedTuple):
-    """Seconds; ``check`` is loading the model and scoring its example, which is not part of ``wall``."""
+    """Seconds; ``check`` is loading the model and scoring its example, which is not part of ``wall``; ``stages`` is what the
+    command says that resolving, creating and installing took."""
 
     wall: float
     check: float | None = None
+    stages: float | None = None
 
 
 def main() -> int:
@@ -81,7 +89,10 @@ def main() -> int:
     options = parser.parse_args()
     os.chdir(ROOT)
     os.environ["UV_SYSTEM_CERTS"] = "1"
-    os.environ.pop("MODELPORT_ENV_MANAGER", None)
+    # The Makefile compiles its own environments. pip's configuration would be read by us alone. Bytecode is what warm means.
+    for name in ("MODELPORT_ENV_MANAGER", "UV_COMPILE_BYTECODE", "PIP_FIND_LINKS", "PYTHONDONTWRITEBYTECODE"):
+        os.environ.pop(name, None)
+    os.environ["PIP_CONFIG_FILE"] = os.devnull
     with tempfile.TemporaryDirectory(dir=ROOT / ".cache") as scratch:
         bench = Bench(Path(scratch))
         text = report(
@@ -101,6 +112,9 @@ class Bench:
         self.scratch = scratch
         self.model = scratch / "model"
         self.venv = scratch / "plain"
+        self.interpreter = next(
+            (found for found in installed() if found.found_by == "pyenv" and found.minor == MINOR), OWN
+        )
         self.plain(dict(os.environ))
         pickle = scratch / "model.pkl"
         subprocess.run([self.venv / "bin/python", "-c", TRAIN, pickle], check=True)
@@ -108,7 +122,7 @@ class Bench:
 
     def model_at(self, folder: Path, requirements: tuple[str, ...]) -> Path:
         folder.mkdir()
-        python = ".".join(map(str, sys.version_info[:3]))
+        python = self.interpreter.version
         day = time.strftime("%Y-%m-%d", time.gmtime())
         (folder / "MLmodel").write_text(MLMODEL.format(python=python, day=day, uuid=folder.name))
         (folder / "requirements.txt").write_text("\n".join(requirements))
@@ -130,10 +144,13 @@ class Bench:
         }
         found: dict[str, list[Build]] = {name: [] for name in ways}
         if not cold:
-            for way in ways.values():
-                attempt(way, dict(os.environ))
+            for name, way in ways.items():
+                if not name.endswith("(virtualenv)"):
+                    attempt(way, dict(os.environ))
         for _ in range(rounds):
             for name in random.sample(list(ways), len(ways)):
+                if name.endswith("(virtualenv)") and found[name]:
+                    continue  # three quarters of a minute each
                 with tempfile.TemporaryDirectory(dir=self.scratch) as cache:
                     environment = dict(os.environ)
                     if cold:
@@ -147,7 +164,7 @@ class Bench:
     def plain(self, environment: dict[str, str]) -> Build:
         shutil.rmtree(self.venv, ignore_errors=True)
         began = time.perf_counter()
-        run([UV, "venv", "-q", "--python", sys.executable, self.venv], environment)
+        run([UV, "venv", "-q", "--python", self.interpreter.path, self.venv], environment)
         run([UV, "pip", "install", "-q", "--python", self.venv / "bin/python", *REQUIREMENTS], environment)
         return Build(time.perf_counter() - began)
 
@@ -158,8 +175,10 @@ class Bench:
         run([MODELPORT, "prepare-env", "-m", self.model], {**environment, "MODELPORT_HOME": str(home)})
         wall = time.perf_counter() - began
         (state,) = (home / "envs").glob("*/environment.json")
-        check = json.loads(state.read_text())["seconds"]["check"]
-        return Build(wall - check, check)
+        (found,) = (home / "envs/specs").glob("*.json")
+        seconds = json.loads(state.read_text())["seconds"]
+        resolving = json.loads(found.read_text())["seconds"]["resolve"]
+        return Build(wall - seconds["check"], seconds["check"], resolving + seconds["create"] + seconds["install"])
 
     def mlflow(self, environment: dict[str, str], manager: str) -> Build:
         root = self.scratch / "mlflow-envs"
@@ -289,8 +308,13 @@ def report(
         for name, rounds in ways.items():
             walls = [build.wall for build in rounds]
             ratio = statistics.median(walls) / plain
-            without = ", without the check" if rounds[0].check is not None else ""
+            without = ", the whole command without the check" if rounds[0].check is not None else ""
             lines.append(f"| {temperature}: {name}{without} | {spread(walls)} | {ratio:.2f} x |")
+            stages = [build.stages for build in rounds if build.stages is not None]
+            if stages:
+                ratio = statistics.median(stages) / plain
+                told = "resolve + create + install, as it says itself"
+                lines.append(f"| {temperature}: {name}, {told} | {spread(stages)} | {ratio:.2f} x |")
     checks, bare = loads
     ratio = statistics.median(checks) / statistics.median(bare)
     lines += [

@@ -26,8 +26,9 @@ FOLDER = Path(".cache/bench/files")
 SAMPLES = FOLDER / "samples.json"
 MODELPORT = Path(sys.executable).with_name("modelport")
 BATCH = 100_000
-LOOK = 0.05
-"""Seconds between two looks at the memory."""
+LOOK, SHARE = 0.05, 100
+"""Seconds between two looks at the memory, at least; and as long as so many looks take: on cores that are all busy the looks
+themselves would be measured."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,9 @@ def measure(command: Command) -> Sample:
                 pid, status, usage = os.wait4(process.pid, os.WNOHANG)
                 if pid:
                     break
+                look = time.perf_counter()
                 peak = max(peak, tree.pss_mib())
-                time.sleep(LOOK)
+                time.sleep(max(LOOK, SHARE * (time.perf_counter() - look)))
             wall = time.perf_counter() - began
             process.returncode = os.waitstatus_to_exitcode(status)
         finally:

@@ -12,6 +12,7 @@ from tests.support.once import made_once
 
 # Models run in the interpreter of the tests; only the tests of environments have one built, and say so.
 os.environ["MODELPORT_ENV_MANAGER"] = "local"
+os.environ.pop("UV_COMPILE_BYTECODE", None)  # the Makefile sets it for environments of its own
 
 ROOT = Path(__file__).parent.parent
 MAKE_MODELS = ROOT / "tests" / "support" / "make_models.py"

@@ -14,7 +14,7 @@ from typing import Any
 
 import uvloop
 
-from modelport.environments import failures
+from modelport.environments.explaining import explaining
 from modelport.environments.preparing import worker_spec_of
 from modelport.errors import CannotStart, ModelportError
 from modelport.model import location, mlmodel
@@ -116,7 +116,7 @@ class _Model:
                 return {**told, "state": "unchanged"}
             log.info("loading %s anew", self.source.uri)
             spec = await asyncio.to_thread(_spec, self._server.settings, self.source)
-            await failures.explaining(self.workers.reload(spec), spec)
+            await explaining(self.workers.reload(spec), spec)
         except ModelportError as error:
             log.error("%s cannot be loaded anew and is served as before: %s", self.source.uri, error)
             return {**told, "state": "failed", "error_code": error.code, "message": error.message}
@@ -185,8 +185,7 @@ class _Server:
     async def _load(self) -> list[dict[str, Any]]:
         """The facts of each model's first worker, when all workers are ready."""
         starts = [
-            asyncio.ensure_future(failures.explaining(model.workers.start(), model.workers.spec))
-            for model in self._models
+            asyncio.ensure_future(explaining(model.workers.start(), model.workers.spec)) for model in self._models
         ]
         try:
             return await asyncio.gather(*starts)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from modelport.environments import failures, json_library, uv
+from modelport.environments import json_library, uv
 from modelport.environments.check import check
 from modelport.environments.interpreters import Interpreter
 from modelport.environments.progress import Stages
@@ -63,7 +63,9 @@ def build(
             )
         except ModelportError as error:
             worker = spec_in(environment.python)
-            raise failures.of_loading(error, worker, spec, interpreter, log, cutoff=cutoff, offline=offline) from None
+            from modelport.environments.failures.loading import of_loading
+
+            raise of_loading(error, worker, spec, interpreter, log, cutoff=cutoff, offline=offline) from None
 
 
 def check_and_mark(
@@ -142,4 +144,6 @@ def _uv_failing(spec: EnvironmentSpec, interpreter: Interpreter, offline: bool, 
     try:
         yield
     except UvFailed as failure:
-        raise failures.of_installing(failure.output, spec, interpreter, offline, log) from None
+        from modelport.environments.failures.packages import of_installing
+
+        raise of_installing(failure.output, spec, interpreter, offline, log) from None

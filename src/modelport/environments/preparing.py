@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from modelport.environments import conda, failures, packaged, resolving
+from modelport.environments import conda, packaged, resolving
 from modelport.environments.building import build
+from modelport.environments.failures.cause import room_on
 from modelport.environments.interpreters import Interpreter, find
 from modelport.environments.progress import Stages
 from modelport.environments.store import Environment, Store
@@ -62,7 +63,7 @@ def prepare(
         EnvironmentFailed: the environment cannot be had.
         ModelNotLoadable: the model's files say nothing that can be understood, or the model cannot be loaded in it.
     """
-    with failures.room_on(home):
+    with room_on(home):
         return _prepared(folder, content, settings, home, spec_in)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from modelport.environments import compiling, failures
+from modelport.environments import compiling
 from modelport.environments.compiling import FILES, Compiled, Package
 from modelport.environments.interpreters import Interpreter
 from modelport.environments.uv import UvFailed
@@ -118,7 +118,9 @@ def resolve(
             )
             way = replace(way, notes=(note, *way.notes))
     except UvFailed as failure:
-        raise failures.of_resolving(_without_warnings(failure.output), spec, interpreter, offline, log) from None
+        from modelport.environments.failures.packages import of_resolving
+
+        raise of_resolving(_without_warnings(failure.output), spec, interpreter, offline, log) from None
     packages = compiled.packages
     kept = set(packages)
     if not with_mlflow:

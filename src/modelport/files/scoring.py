@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from modelport.environments import failures
+from modelport.environments.explaining import explaining
 from modelport.environments.preparing import worker_spec_of
 from modelport.errors import InvalidInput, ModelportError
 from modelport.files.chunk import Chunk
@@ -178,7 +178,7 @@ class _Run:
             on_overrun=lambda id: self._workers.overrun(id),
         )
         self._workers = WorkerSet(self._spec, self._settings.workers, self._run_folder, self._publish, DEADLINE)
-        self._starting = asyncio.ensure_future(failures.explaining(self._workers.start(), self._spec))
+        self._starting = asyncio.ensure_future(explaining(self._workers.start(), self._spec))
         self._slots = asyncio.Semaphore(2 * self._settings.workers + 1)
         self._order: asyncio.Queue[asyncio.Future[_Scored] | None] = asyncio.Queue()
         self._open: set[asyncio.Future[_Scored]] = set()

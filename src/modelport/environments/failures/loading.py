@@ -1,11 +1,9 @@
 """Why a model cannot be loaded in an environment that has what was asked for: how its traceback ends, explained."""
 
-import asyncio
 import re
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from modelport.environments.failures import installed, modules, raised, system_libraries
 from modelport.environments.failures.cause import failed
@@ -83,21 +81,8 @@ def of_loading(
     return WorkerFailed(error.message, code=error.code, hint=hint, traceback=error.traceback)
 
 
-async def explaining(work: Awaitable[dict[str, Any]], worker: WorkerSpec) -> dict[str, Any]:
-    """The result of ``work``, which starts workers like this one: in an interpreter that is taken as it is, or in an
-    environment that was built for another model.
-
-    Raises:
-        EnvironmentFailed: the model cannot be loaded, and why is known.
-        WorkerFailed: it cannot be loaded.
-    """
-    try:
-        return await work
-    except WorkerFailed as error:
-        raise await asyncio.to_thread(_explained, error, worker) from None
-
-
-def _explained(error: WorkerFailed, worker: WorkerSpec) -> ModelportError:
+def of_starting(error: WorkerFailed, worker: WorkerSpec) -> ModelportError:
+    """Of a worker in an interpreter that is taken as it is, or in an environment that was built for another model."""
     try:
         spec = environment_spec.read(worker.model_path, worker.mlmodel)
     except (OSError, ModelportError):
