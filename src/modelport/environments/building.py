@@ -106,16 +106,24 @@ def install(
     arguments = ["pip", "install", "--python", environment.python, "--no-deps", "-r", str(wanted)]
     if cutoff is not None:  # for what source archives want in order to be built
         arguments += ["--exclude-newer", f"{cutoff}T23:59:59Z"]
-    if offline:
-        arguments.append("--offline")
     try:
         for some, also in ((hashed, ["--require-hashes"]), (of_repositories, [])):
             if some:
                 wanted.write_text("".join(f"{line}\n" for line in (*options, *some)))
-                search = uv.as_pip_searches(spec.options)
-                uv.run([*arguments, *also], environment.log, environment.folder, spec.credentials, **search)
+                _install([*arguments, *also], environment, spec, offline)
     finally:
         wanted.unlink(missing_ok=True)
+
+
+def _install(arguments: list[str], environment: Environment, spec: EnvironmentSpec, offline: bool) -> None:
+    """First as if there were no network: what lies in uv's cache is there a quarter sooner, and what does not costs 30 ms."""
+    search = uv.as_pip_searches(spec.options)
+    try:
+        uv.run([*arguments, "--offline"], environment.log, environment.folder, spec.credentials, **search)
+    except UvFailed:
+        if offline:
+            raise
+        uv.run(arguments, environment.log, environment.folder, spec.credentials, **search)
 
 
 def _lay_out(environment: Environment, lock: tuple[str, ...], spec: EnvironmentSpec) -> None:
