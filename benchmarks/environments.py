@@ -226,7 +226,7 @@ class Bench:
     def disk(self) -> tuple[int, int, int]:
         """MiB of the environments of 5 models with 5 specs, of 50 models with these; and how many there are in the end."""
         home = self.scratch / "many"
-        specs = [(*REQUIREMENTS[:2], f"pandas=={version}") for version in ("2.0.3", "2.1.4", "2.2.0", "2.2.2", "2.2.3")]
+        specs = [(*REQUIREMENTS, f"joblib=={version}") for version in ("1.2.0", "1.3.0", "1.3.2", "1.4.0", "1.4.2")]
         sizes = []
         for models in range(10):
             for number, spec in enumerate(specs):
