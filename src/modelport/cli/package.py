@@ -1,11 +1,12 @@
 """`modelport package`: a model and its environment in one file, made, looked at and checked."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from modelport.cli.environment_flags import KeepMlflow, Newest, Overrides
+from modelport.cli.environment_flags import KeepMlflow, Newest, Overrides, environment_settings
 from modelport.cli.safety_flags import ALLOW, Allow, Env, Sandbox, safety_settings
 
 CREATE_EPILOG = "Example: modelport package create ./model -o churn.mpkg; then: modelport serve -m churn.mpkg"
@@ -36,17 +37,12 @@ def create(
     """Build and check the model's environment, and put model, wheels, runtime and manifest into one file."""
     from modelport.cli.output import set_up_log
     from modelport.package.creating import create as make
-    from modelport.settings import EnvironmentSettings, modelport_home
+    from modelport.settings import modelport_home
 
     safety = safety_settings(env, sandbox, allow)
     set_up_log()
-    settings = EnvironmentSettings(
-        python_version=python,
-        newest=newest,
-        mlflow=keep_mlflow,
-        overrides=tuple(filter(None, (line.strip() for line in (overrides or "").split(",")))),
-    )
-    manifest = make(model, output, name, settings, modelport_home(), safety)
+    settings = environment_settings("uv", None, newest, keep_mlflow, False, overrides, False)
+    manifest = make(model, output, name, replace(settings, python_version=python), modelport_home(), safety)
     typer.echo(f"{output}: {len(manifest.files)} files, {manifest.size / 1e6:.1f} MB, for Python {manifest.python}")
 
 

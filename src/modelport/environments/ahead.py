@@ -35,9 +35,7 @@ def prepare_ahead(
     folder = location.resolve(model_uri)
     content = mlmodel.read(folder)
     admit(folder, content, safety or SafetySettings())
-    environment = preparing.prepare(folder, content, settings, home, check.loading(folder, content, home, safety))
-    if environment is None:
+    found = preparing.prepare(folder, content, settings, home, check.loading(folder, content, home, safety))
+    if found is None:
         return Prepared(sys.executable)
-    spec = preparing.wanted(folder, content, settings)
-    key = None if spec is None else preparing.key_of(spec, content, settings)
-    return Prepared(environment.python, managing.details(Store(home), environment, key))
+    return Prepared(found.environment.python, managing.details(Store(home), found.environment, found.key))

@@ -5,15 +5,16 @@ import logging
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from modelport.environments import conda, packaged, resolving
 from modelport.environments.building import build
 from modelport.environments.failures.cause import room_on
 from modelport.environments.interpreters import Interpreter, find
 from modelport.environments.progress import Stages
+from modelport.environments.resolving import Resolution
 from modelport.environments.store import Environment, Store
 from modelport.model import environment_spec
 from modelport.model.environment_spec import EnvironmentSpec
@@ -44,10 +45,18 @@ def worker_spec_of(
     """
     if settings.manager == "local":
         return spec_in(settings.python or sys.executable)
-    environment = prepare(folder, content, settings, home, spec_in)
-    if environment is None:
+    prepared = prepare(folder, content, settings, home, spec_in)
+    if prepared is None:
         return spec_in(sys.executable)
-    return replace(spec_in(environment.python), sys_path=[])  # the user's PYTHONPATH is no part of it
+    return replace(spec_in(prepared.environment.python), sys_path=[])  # the user's PYTHONPATH is no part of it
+
+
+class Ready(NamedTuple):
+    """A complete environment, what was asked for, and the key of what was found for that."""
+
+    environment: Environment
+    spec: EnvironmentSpec
+    key: str
 
 
 def prepare(
@@ -56,7 +65,7 @@ def prepare(
     settings: EnvironmentSettings,
     home: Path,
     spec_in: Callable[[str], WorkerSpec],
-) -> Environment | None:
+) -> Ready | None:
     """The complete environment of a model, which this process then holds; None where no file of the model names a package.
 
     Raises:
@@ -64,38 +73,28 @@ def prepare(
         ModelNotLoadable: the model's files say nothing that can be understood, or the model cannot be loaded in it.
     """
     with room_on(home):
-        return _prepared(folder, content, settings, home, spec_in)
-
-
-def _prepared(
-    folder: Path,
-    content: dict[str, Any],
-    settings: EnvironmentSettings,
-    home: Path,
-    spec_in: Callable[[str], WorkerSpec],
-) -> Environment | None:
-    spec = wanted(folder, content, settings)
-    if spec is None:
-        log.info("%s names no packages: it runs in the interpreter that runs modelport", folder)
-        return None
-    store = Store(home)
-    if settings.manager == "conda":
-        environment = _made_by_conda(folder, spec, settings, store, spec_in)
+        spec = _wanted(folder, content, settings)
+        if spec is None:
+            log.info("%s names no packages: it runs in the interpreter that runs modelport", folder)
+            return None
+        store, key = Store(home), _key_of(spec, content, settings)
+        if settings.manager == "conda":
+            environment = _made_by_conda(folder, spec, settings, store, spec_in)
+            store.used(environment, folder)
+            return Ready(environment, spec, key)
+        package = around(folder)
+        if package is not None:
+            settings = replace(settings, offline=True)  # all is there
+        found = _resolution(key, spec, content, settings, store, home, package)
+        store.hold(found["environment"])  # before the look: nobody removes it in between
+        environment = store.environment(found["environment"])
+        if not environment.is_complete:
+            environment = _built(environment, found, spec, settings, store, home, spec_in)
         store.used(environment, folder)
-        return environment
-    package = around(folder)
-    if package is not None:
-        settings = replace(settings, offline=True)  # all is there
-    found = _resolution(spec, content, settings, store, home, package)
-    store.hold(found["environment"])  # before the look: nobody removes it in between
-    environment = store.environment(found["environment"])
-    if not environment.is_complete:
-        environment = _built(environment, found, spec, settings, store, home, spec_in)
-    store.used(environment, folder)
-    return environment
+        return Ready(environment, spec, key)
 
 
-def wanted(folder: Path, content: dict[str, Any], settings: EnvironmentSettings) -> EnvironmentSpec | None:
+def _wanted(folder: Path, content: dict[str, Any], settings: EnvironmentSettings) -> EnvironmentSpec | None:
     """What is asked for by the model and by who runs it; None where no file of the model names a package.
 
     Raises:
@@ -115,7 +114,7 @@ def wanted(folder: Path, content: dict[str, Any], settings: EnvironmentSettings)
     return replace(spec, python=settings.python_version or spec.python)
 
 
-def key_of(spec: EnvironmentSpec, content: dict[str, Any], settings: EnvironmentSettings) -> str:
+def _key_of(spec: EnvironmentSpec, content: dict[str, Any], settings: EnvironmentSettings) -> str:
     """What stands for a spec and for the choices that change what is found for it."""
     loader = loader_module(content)
     with_mlflow = resolving.keeps_mlflow(loader, settings.mlflow)
@@ -132,6 +131,7 @@ def loader_module(content: dict[str, Any]) -> str | None:
 
 
 def _resolution(
+    key: str,
     spec: EnvironmentSpec,
     content: dict[str, Any],
     settings: EnvironmentSettings,
@@ -139,7 +139,6 @@ def _resolution(
     home: Path,
     package: Package | None,
 ) -> dict[str, Any]:
-    key = key_of(spec, content, settings)
     found = store.resolution(key)
     if found is not None and Path(found["interpreter"]["path"]).exists():
         return found
@@ -170,17 +169,7 @@ def _resolution(
             notes.append(f"Python {spec.python} is not here: {interpreter.version} ({interpreter.found_by}) is taken")
         for note in notes:
             log.warning("%s", note)
-        found = {
-            "environment": _id(resolution.lock, interpreter),
-            "spec": spec.as_dict(),
-            "interpreter": {"path": interpreter.path, "version": interpreter.version, "found_by": interpreter.found_by},
-            "lock": resolution.lock,
-            "cutoff": resolution.cutoff,
-            "added": resolution.added,
-            "left_out": resolution.left_out,
-            "notes": notes,
-            "seconds": stages.seconds,
-        }
+        found = _found(spec, interpreter, replace(resolution, notes=tuple(notes)), stages.seconds)
         store.keep_resolution(key, found)
         return found
 
@@ -189,16 +178,19 @@ def _of_package(package: Package, spec: EnvironmentSpec, store: Store, home: Pat
     """Nothing is to be found any more: the package has the lock."""
     log_file = store.log_of(package.manifest.digest[:16])
     interpreter = packaged.interpreter_for(package, home / "runtime", log_file)
+    return _found(spec, interpreter, Resolution(package.lock, cutoff=None, added=(), left_out=(), notes=()), {})
+
+
+def _found(
+    spec: EnvironmentSpec, interpreter: Interpreter, resolution: Resolution, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """What is kept of a resolution, as JSON has it."""
     return {
-        "environment": _id(package.lock, interpreter),
+        "environment": _id(resolution.lock, interpreter),
         "spec": spec.as_dict(),
-        "interpreter": {"path": interpreter.path, "version": interpreter.version, "found_by": interpreter.found_by},
-        "lock": package.lock,
-        "cutoff": None,
-        "added": (),
-        "left_out": (),
-        "notes": [],
-        "seconds": {},
+        "interpreter": asdict(interpreter),
+        **asdict(resolution),
+        "seconds": seconds,
     }
 
 

@@ -14,7 +14,7 @@ from modelport.environments import pip_configuration
 from modelport.environments.store import held_locks
 from modelport.errors import EnvironmentFailed
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY", re.IGNORECASE)
 _SHORTEST_SECRET = 6
 """Characters: a shorter value of such a variable is rather a word that any text may hold."""
@@ -114,12 +114,12 @@ def without_secrets(text: str, environment: Mapping[str, str], credentials: Mapp
         if _SECRET.search(name) and len(value) >= _SHORTEST_SECRET:
             secrets.add(value)
         elif name.startswith(("UV_", "PIP_")) or name.lower().endswith("_proxy"):
-            for pair in _CREDENTIALS.findall(value):
+            for pair in CREDENTIALS.findall(value):
                 user, _, password = pair.partition(":")
                 secrets.update((password or user, unquote(password or user)))
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "****")
-    return _CREDENTIALS.sub("****", text)
+    return CREDENTIALS.sub("****", text)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import logging
 import os
 import platform
-import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import orjson
 
 import modelport_runtime
-from modelport.environments import check, preparing
+from modelport.environments import check, preparing, uv
 from modelport.environments.interpreters import Interpreter
 from modelport.environments.progress import Stages
 from modelport.environments.resolving import FILES, MLFLOW
@@ -31,7 +30,6 @@ from modelport_runtime.flavors import flavor_for
 
 log = logging.getLogger("modelport")
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _WITH_INDEXES = (".txt", ".in", ".yaml", ".yml", ".toml")
 _LARGEST_TEXT = MIB
 
@@ -92,17 +90,15 @@ def _environment(
 ) -> tuple[Environment, EnvironmentSpec, dict[str, Any]]:
     """The model's environment, complete; what it was asked to be, and what was found for that."""
     admit(folder, content, safety)
-
-    environment = preparing.prepare(folder, content, settings, home, check.loading(folder, content, home, safety))
-    spec = preparing.wanted(folder, content, settings)
-    found = None if spec is None else Store(home).resolution(preparing.key_of(spec, content, settings))
-    if environment is None or spec is None or found is None:
+    prepared = preparing.prepare(folder, content, settings, home, check.loading(folder, content, home, safety))
+    found = None if prepared is None else Store(home).resolution(prepared.key)
+    if prepared is None or found is None:
         raise InvalidInput(
             f"the model in {folder} names no packages, so nothing says what belongs into its package",
             hint="modelport update-pip-requirements -m MODEL add … writes its requirements.",
             code="PACKAGE_WITHOUT_REQUIREMENTS",
         )
-    return environment, spec, found
+    return prepared.environment, prepared.spec, found
 
 
 def _collect(work: Path, environment: Environment, spec: EnvironmentSpec, found: dict[str, Any]) -> tuple[str, ...]:
@@ -159,7 +155,7 @@ def _without_credentials(path: Path) -> Content:
         return path
     content = path.read_bytes()
     text = requirement_lines.text_of(content)
-    cleaned = _CREDENTIALS.sub("****", text)
+    cleaned = uv.CREDENTIALS.sub("****", text)
     if cleaned == text:
         return path
     log.warning("%s of the package is without the credentials that it has in the model", path.name)
