@@ -4,6 +4,9 @@
     ├── InvalidInput          what was asked for cannot be understood     (BAD_REQUEST)
     ├── ModelNotLoadable      the model directory is damaged
     ├── NotFound              what was asked for is not there             (RESOURCE_DOES_NOT_EXIST)
+    ├── Conflict              something that exists or goes on forbids it (RESOURCE_CONFLICT)
+    ├── Unauthenticated       no credential, or none that is valid        (UNAUTHENTICATED)
+    ├── PermissionDenied      the credential is valid, and not enough     (PERMISSION_DENIED)
     ├── ModelNotAllowed       loading the model runs what may not run     (MODEL_NOT_ALLOWED)
     ├── EnvironmentFailed     the model's environment cannot be built     (ENVIRONMENT_…, one code for each cause)
     ├── CannotStart           the server cannot be started as asked       (INVALID_STATE)
@@ -16,12 +19,15 @@ from modelport_runtime.errors import InvalidInput, ModelNotLoadable, ModelportEr
 
 __all__ = [
     "CannotStart",
+    "Conflict",
     "EnvironmentFailed",
     "InvalidInput",
     "ModelNotAllowed",
     "ModelNotLoadable",
     "ModelportError",
     "NotFound",
+    "PermissionDenied",
+    "Unauthenticated",
     "WorkerFailed",
 ]
 
@@ -30,6 +36,24 @@ class NotFound(ModelportError):
     """A model, file or other thing that was named does not exist."""
 
     code = "RESOURCE_DOES_NOT_EXIST"
+
+
+class Conflict(ModelportError):
+    """It cannot be done now, or beside what exists."""
+
+    code = "RESOURCE_CONFLICT"
+
+
+class Unauthenticated(ModelportError):
+    """No credential, or one that is wrong or has expired."""
+
+    code = "UNAUTHENTICATED"
+
+
+class PermissionDenied(ModelportError):
+    """The credential does not cover what was asked for."""
+
+    code = "PERMISSION_DENIED"
 
 
 class ModelNotAllowed(ModelportError):

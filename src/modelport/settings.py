@@ -11,6 +11,8 @@ from modelport.errors import InvalidInput
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
 DEFAULT_TIMEOUT = 60.0
+DEFAULT_CONTROL_PORT = 8000
+DEFAULT_SCORING_PORT = 8001
 DEFAULT_MODEL_NAME = "mlflow-model"
 """What MLflow calls a model that it serves with MLServer."""
 MIB = 1 << 20
@@ -119,3 +121,47 @@ class ServeSettings:
     memory_limit: int | None = None
     """Resident memory beyond which a worker is replaced."""
     home: Path = field(default_factory=modelport_home)
+
+
+@dataclass(frozen=True)
+class UpSettings:
+    """One ``modelport up``."""
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_CONTROL_PORT
+    """Of the control API."""
+    scoring_host: str = DEFAULT_HOST
+    scoring_port: int = DEFAULT_SCORING_PORT
+    scoring_processes: int = 1
+    store: str | None = None
+    """A database's URL; None: SQLite in ``home``."""
+    home: Path = field(default_factory=modelport_home)
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    offline: bool = False
+    """Nothing is downloaded, whatever a deployment says."""
+    sandbox: bool = False
+    """Workers run under bubblewrap."""
+
+    @property
+    def store_url(self) -> str:
+        """Where the store is."""
+        return self.store or f"sqlite:///{self.home.absolute() / 'modelport.db'}"
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.ssl_certfile else "http"
+
+    @property
+    def control_url(self) -> str:
+        """Without a slash at the end."""
+        return f"{self.scheme}://{_in_url(self.host)}:{self.port}"
+
+    @property
+    def scoring_url(self) -> str:
+        """Without a slash at the end."""
+        return f"{self.scheme}://{_in_url(self.scoring_host)}:{self.scoring_port}"
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
