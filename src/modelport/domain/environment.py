@@ -5,8 +5,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from modelport.domain.kind import Choice, Kind, Text, Texts
-from modelport.domain.model import AssetName
+from modelport.domain.kind import Choice, Kind, Texts
+from modelport.domain.model import AssetName, AssetVersion
 
 
 class Build(Kind):
@@ -22,7 +22,7 @@ class EnvironmentSpec(Kind):
 
     NOUN: ClassVar[str] = "environment"
     name: AssetName | None = None
-    version: Text | None = None
+    version: AssetVersion | None = None
     image: str | None = None
     """Names only a base: there are no containers. Recorded, and told."""
     conda_file: str | dict[str, Any] | None = None
@@ -40,7 +40,7 @@ class Environment(EnvironmentSpec):
     """A registered version."""
 
     name: AssetName
-    version: Text
+    version: AssetVersion
     id: str
     created_at: datetime
     created_by: str

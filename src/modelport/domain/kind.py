@@ -34,37 +34,60 @@ class Kind(BaseModel):
             raise _as_input_error(cls, error, source) from None
 
     def changed(self, changes: dict[str, Any], source: str) -> Self:
-        """The object with other values for some of its keys.
+        """The object with other values for some of its keys; None: the default again.
 
         Raises:
             InvalidInput: as ``read``.
         """
-        return type(self).read({**self.model_dump(mode="json"), **changes}, source)
+        kept = {
+            key: value for key, value in self.model_dump(mode="json", exclude_unset=True).items() if key not in changes
+        }
+        return type(self).read({**kept, **{key: value for key, value in changes.items() if value is not None}}, source)
 
 
 def _as_input_error(cls: type[Kind], error: ValidationError, source: str) -> InvalidInput:
     details = []
-    lines = []
-    for found in error.errors(include_url=False):
-        place = ".".join(str(part) for part in found["loc"])
+    for found in sorted(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden"):
+        place, known = _placed(cls, found["loc"])
+        if known is None:
+            continue  # of a text that could have stood where keys and values stand
+        at = ".".join(place)
         if found["type"] == "extra_forbidden":
-            text = f"there is no key '{place}'{_nearest(cls, found['loc'])}"
+            text = f"there is no key '{at}'{_nearest(known, place[-1])}"
         else:
-            text = f"{place}: {found['msg'].removeprefix('Value error, ')}" if place else found["msg"]
-        lines.append(text)
-        details.append({"key": place, "message": text})
-    return InvalidInput(f"{source} is no {cls.NOUN}: {lines[0]}", details=details if len(details) > 1 else None)
+            text = f"{at}: {found['msg'].removeprefix('Value error, ')}" if at else found["msg"]
+        details.append({"key": at, "message": text})
+    return InvalidInput(
+        f"{source} is no {cls.NOUN}: {details[0]['message']}", details=details if len(details) > 1 else None
+    )
 
 
-def _nearest(cls: type[BaseModel], place: tuple[int | str, ...]) -> str:
+def _placed(cls: type[BaseModel], place: tuple[int | str, ...]) -> tuple[list[str], type[BaseModel] | None]:
+    """The keys on the way to ``place``, and the class that has the last of them.
+
+    pydantic also names the members of a union that it tried: of those that are classes the name is left out, and for any other
+    member there is no class.
+    """
+    parts: list[str] = []
+    known = cls
+    inside: type[BaseModel] | None = None
+    for part in map(str, place):
+        if inside is not None and part == inside.__name__:
+            known, inside = inside, None
+            continue
+        if inside is not None and part in ("str", "none"):
+            return parts, None
+        if inside is not None:
+            known, inside = inside, None
+        parts.append(part)
+        field = known.model_fields.get(part)
+        inside = _kind_in(field.annotation) if field is not None else None
+    return parts, known
+
+
+def _nearest(known: type[BaseModel], key: str) -> str:
     """The known key that was most likely meant."""
-    known: type[BaseModel] | None = cls
-    for part in place[:-1]:
-        field = known.model_fields.get(str(part)) if known is not None else None
-        known = _kind_in(field.annotation) if field is not None else known
-    if known is None:
-        return ""
-    near = difflib.get_close_matches(str(place[-1]), known.model_fields, n=1)
+    near = difflib.get_close_matches(key, known.model_fields, n=1)
     return f"; did you mean '{near[0]}'?" if near else f"; there is {', '.join(known.model_fields)}"
 
 

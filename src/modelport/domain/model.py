@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from modelport.domain.kind import Choice, Kind, Text, Texts
 
+_VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}")
 _ASSET_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 CONTENT = re.compile(r"content://([0-9a-f]{64})/([^/]+)")
 """Content that was uploaded: the hash of its tree, and the name that its folder or file had."""
@@ -19,6 +20,14 @@ def _checked_asset_name(name: str) -> str:
     return name
 
 
+def _checked_version(version: str) -> str:
+    if not _VERSION.fullmatch(version):
+        raise ValueError("letters, digits, - _ . and + are wanted, at most 64")
+    return version
+
+
+AssetVersion = Annotated[Text, AfterValidator(_checked_version)]
+"""Of a model or environment; numbers count up by themselves."""
 AssetName = Annotated[str, AfterValidator(_checked_asset_name)]
 """Of a model or environment."""
 
@@ -28,7 +37,7 @@ class ModelSpec(Kind):
 
     NOUN: ClassVar[str] = "model"
     name: AssetName | None = None
-    version: Text | None = None
+    version: AssetVersion | None = None
     """Omitted: the next whole number."""
     path: str | None = None
     """A local path or model URI for the client; ``content://HASH/NAME`` once it was uploaded."""
@@ -44,7 +53,7 @@ class Model(ModelSpec):
     """A registered version."""
 
     name: AssetName
-    version: Text
+    version: AssetVersion
     path: str
     id: str
     created_at: datetime

@@ -11,7 +11,7 @@ class Revision(BaseModel):
     """``wanted`` (its environment is being prepared), ``starting`` (its workers are), ``live`` (it answers), ``failed``,
     ``retired`` (it answers what it was asked, no more)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
     deployment_id: str
     number: int
     state: Literal["wanted", "starting", "live", "failed", "retired"]
@@ -20,3 +20,5 @@ class Revision(BaseModel):
     """``WantedWorkers`` as JSON has it, once its environment is there."""
     position: int | None = None
     """Of its metrics in shared memory."""
+    takes_all_traffic: bool = False
+    """The endpoint's traffic is moved to it once it is live."""
