@@ -1,0 +1,64 @@
+"""Answers that tell an error → the error, of the same class as on the other side."""
+
+import json
+from typing import Any
+
+from modelport import errors
+from modelport.errors import InvalidInput, ModelportError
+
+_CLASSES = (
+    errors.NotFound,
+    errors.Conflict,
+    errors.Unauthenticated,
+    errors.PermissionDenied,
+    errors.ModelNotAllowed,
+    errors.ModelNotLoadable,
+    errors.StoreFailed,
+    errors.CannotStart,
+    errors.InvalidInput,
+)
+_BY_CODE: dict[str, type[ModelportError]] = {known.code: known for known in _CLASSES}
+
+
+_BY_STATUS = {
+    400: (errors.InvalidInput, "what was asked cannot be understood"),
+    401: (errors.Unauthenticated, "the key is not valid"),
+    403: (errors.PermissionDenied, "the key does not cover this"),
+    404: (errors.NotFound, "it is not there"),
+    409: (errors.Conflict, "something forbids it"),
+    503: (errors.StoreFailed, "the store is away"),
+}
+"""For answers without a body: to HEAD."""
+
+
+class NotReachable(ModelportError):
+    """Nothing answers at the address, or not what a Modelport server answers."""
+
+    code = "NOT_REACHABLE"
+
+
+class ProvisioningFailed(ModelportError):
+    """An endpoint or deployment did not become what was wanted; ``outcome`` is it, as it is now."""
+
+    def __init__(self, message: str, *, outcome: Any, code: str, hint: str | None = None) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.outcome = outcome
+
+
+def as_raised(status: int, body: bytes, source: str) -> ModelportError:
+    """The error that ``body`` tells; ``source`` is whose answer it is, for messages."""
+    if not body and status in _BY_STATUS:
+        kind, text = _BY_STATUS[status]
+        return kind(f"{source}: {text}")
+    try:
+        told = json.loads(body)
+        code, message = str(told["error_code"]), str(told["message"])
+    except (ValueError, KeyError, TypeError):
+        text = body[:200].decode("utf-8", "replace").strip()
+        return NotReachable(f"{source} answered {status}{f': {text}' if text else ''}")
+    found = _BY_CODE.get(code)
+    if found is None:
+        found = InvalidInput if status == 400 else ModelportError
+    if code.startswith("ENVIRONMENT_"):  # one code for each cause
+        found = errors.EnvironmentFailed
+    return found(message, code=code, hint=told.get("hint"), details=told.get("details"))

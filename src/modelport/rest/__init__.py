@@ -1,0 +1,1 @@
+"""HTTP over ``ControlPlane``: each route parses, makes one call and formats. ``app.create_app`` puts them together."""
