@@ -1,0 +1,1 @@
+"""The control plane at work: operations write what is wanted into the store, ``reconcile`` makes it so."""

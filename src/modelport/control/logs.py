@@ -1,0 +1,48 @@
+"""The logs of a deployment: what its workers write, and how its model and environment were prepared."""
+
+import os
+from pathlib import Path
+
+from modelport.domain.online_deployment import OnlineDeployment
+from modelport.domain.operations import Container
+
+_BLOCK = 1 << 16
+
+
+def path(home: Path, deployment: OnlineDeployment, container: Container) -> Path:
+    """Where it lies; that of an earlier deployment with the same name is another."""
+    return home / "logs" / deployment.endpoint_name / f"{deployment.name}-{deployment.id[:8]}" / f"{container}.log"
+
+
+def opened(file: Path) -> Path:
+    """The file, empty if it is new, for its owner alone."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+    return file
+
+
+def last_lines(file: Path, count: int) -> str:
+    """Of the file and, where that is short, of the one before it; read from the end, whatever its size."""
+    found = b""
+    for part in (file, file.with_name(file.name + ".1")):
+        missing = count - found.count(b"\n")
+        if missing <= 0:
+            break
+        found = _tail(part, missing) + found
+    return found.decode("utf-8", "replace")
+
+
+def _tail(file: Path, count: int) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            end = stream.seek(0, os.SEEK_END)
+            found = b""
+            while end > 0 and found.count(b"\n") <= count:
+                begin = max(0, end - _BLOCK)
+                stream.seek(begin)
+                found = stream.read(end - begin) + found
+                end = begin
+    except OSError:
+        return b""
+    lines = found.splitlines(keepends=True)
+    return b"".join(lines[-count:])
