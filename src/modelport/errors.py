@@ -10,6 +10,7 @@
     ├── ModelNotAllowed       loading the model runs what may not run     (MODEL_NOT_ALLOWED)
     ├── EnvironmentFailed     the model's environment cannot be built     (ENVIRONMENT_…, one code for each cause)
     ├── CannotStart           the server cannot be started as asked       (INVALID_STATE)
+    ├── StoreFailed           the database is away, full or busy          (STORE_UNAVAILABLE)
     └── WorkerFailed          the model's worker process cannot serve it  (MODEL_NOT_LOADABLE)
 
 Status codes belong to ``serving``, exit codes to ``cli``.
@@ -27,6 +28,7 @@ __all__ = [
     "ModelportError",
     "NotFound",
     "PermissionDenied",
+    "StoreFailed",
     "Unauthenticated",
     "WorkerFailed",
 ]
@@ -78,3 +80,9 @@ class CannotStart(ModelportError):
     """The server cannot be started as asked: an address in use, an interpreter that is not there."""
 
     code = "INVALID_STATE"
+
+
+class StoreFailed(ModelportError):
+    """What control remembers cannot be read or written now; nothing was changed, and the same may work later."""
+
+    code = "STORE_UNAVAILABLE"

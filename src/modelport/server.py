@@ -23,6 +23,7 @@ from modelport.serving.http import refuse_new_connections
 from modelport.serving.process import ScoringSettings
 from modelport.serving.routing_table import Row
 from modelport.settings import ModelSource, ServeSettings
+from modelport.workers.comparing import Comparison
 from modelport.workers.process import WorkerAddress, WorkerSet
 from modelport.workers.spec import WorkerSpec, admit, worker_spec
 
@@ -99,6 +100,7 @@ class _Model:
             settings.timeout,
             settings.memory_limit,
             server.worker_ids,
+            look=Comparison,
         )
 
     def _publish(self, workers: list[WorkerAddress]) -> None:

@@ -295,7 +295,7 @@ def test_every_error_class_has_a_documented_code() -> None:
 
 
 def test_every_metric_is_documented() -> None:
-    shown = exposition.text({"m": metrics.Metrics(metrics.shared_memory(1), 0, 1)}).decode()
+    shown = exposition.text({"m": metrics.Metrics(metrics.Memory(metrics.shared_memory(1), 1))}).decode()
     names = dict(re.findall(r"^# TYPE (\w+) (\w+)$", shown, re.MULTILINE))
     documented = {cells[0].strip("`"): cells[1] for cells in _table_rows(SERVING) if cells[0].startswith("`modelport_")}
     assert documented == names

@@ -7,15 +7,19 @@ import typer
 import modelport
 from modelport.cli import (
     bench,
+    doctor,
     environment,
     inspect,
     package,
     predict,
     prepare_env,
     serve,
+    up,
     update_pip_requirements,
     validate,
 )
+from modelport.cli.endpoints import apply, model, online_deployment, online_endpoint, schema, user
+from modelport.cli.endpoints.command import Command
 
 app = typer.Typer(
     name="modelport",
@@ -34,8 +38,16 @@ app.command("prepare-env", epilog=prepare_env.EPILOG)(prepare_env.prepare_env)
 app.command("update-pip-requirements", epilog=update_pip_requirements.EPILOG)(
     update_pip_requirements.update_pip_requirements
 )
+app.command("up", epilog=up.EPILOG, context_settings=up.CONTEXT)(up.up)
+app.command("doctor", cls=Command, epilog=doctor.EPILOG)(doctor.doctor)
+app.command("apply", cls=Command, epilog=apply.EPILOG)(apply.apply)
+app.command("schema", cls=Command, epilog=schema.EPILOG)(schema.schema)
 app.add_typer(environment.app, name="environment")
 app.add_typer(package.app, name="package")
+app.add_typer(model.app, name="model")
+app.add_typer(online_endpoint.app, name="online-endpoint")
+app.add_typer(online_deployment.app, name="online-deployment")
+app.add_typer(user.app, name="user")
 
 
 def _show_version(wanted: bool) -> None:

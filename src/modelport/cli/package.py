@@ -35,7 +35,7 @@ def create(
     allow: Allow = ALLOW,
 ) -> None:
     """Build and check the model's environment, and put model, wheels, runtime and manifest into one file."""
-    from modelport.cli.output import set_up_log
+    from modelport.log import set_up_log
     from modelport.package.creating import create as make
     from modelport.settings import modelport_home
 

@@ -65,9 +65,9 @@ def predict(
     """Score a file, as `mlflow models predict` does."""
     import sys
 
-    from modelport.cli.output import set_up_log
     from modelport.files.scoring import score_file
     from modelport.files.settings import FileSettings
+    from modelport.log import set_up_log
 
     environment = environment_settings(env_manager, python, newest, keep_mlflow, install_mlflow, overrides, offline)
     safety = safety_settings(env, sandbox, allow)

@@ -37,9 +37,9 @@ def prepare_env(
     json: Annotated[bool, typer.Option("--json", help="Print all that is known of the environment instead.")] = False,
 ) -> None:
     """Build what a model asks for, load the model in it, and say where it is, as `mlflow models prepare-env` does."""
-    from modelport.cli.output import set_up_log
     from modelport.environments import telling
     from modelport.environments.ahead import prepare_ahead
+    from modelport.log import set_up_log
 
     # The variable for models that run elsewhere is not asked: it may well say local.
     environment = environment_settings(

@@ -114,7 +114,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve models over HTTP, as `mlflow models serve` does."""
-    from modelport.cli.output import set_up_log
+    from modelport.log import set_up_log
     from modelport.server import log
     from modelport.server import serve as run
     from modelport.settings import ServeSettings

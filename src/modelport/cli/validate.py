@@ -46,7 +46,7 @@ def validate(
     allow: Allow = ALLOW,
 ) -> None:
     """Build, serve and ask a model as in production, and list what would fail or surprise. Exit code 1 if something fails."""
-    from modelport.cli.output import set_up_log
+    from modelport.log import set_up_log
     from modelport.validation import report
     from modelport.validation.validating import ValidationSettings
     from modelport.validation.validating import validate as run

@@ -27,8 +27,10 @@ from modelport.files.refusals import Rejects, entry, misses_a_column, named_rows
 from modelport.files.settings import FileSettings
 from modelport.files.source import Source
 from modelport.model import location, mlmodel
+from modelport.workers.call import Call
+from modelport.workers.comparing import Comparison
 from modelport.workers.head import head
-from modelport.workers.pool import Call, Pool
+from modelport.workers.pool import Pool
 from modelport.workers.process import WorkerAddress, WorkerSet
 from modelport.workers.spec import WorkerSpec, admit, worker_spec
 from modelport_runtime.errors import MAX_DETAILS
@@ -177,7 +179,9 @@ class _Run:
             on_answer=lambda id: self._workers.answered(id),
             on_overrun=lambda id: self._workers.overrun(id),
         )
-        self._workers = WorkerSet(self._spec, self._settings.workers, self._run_folder, self._publish, DEADLINE)
+        self._workers = WorkerSet(
+            self._spec, self._settings.workers, self._run_folder, self._publish, DEADLINE, look=Comparison
+        )
         self._starting = asyncio.ensure_future(explaining(self._workers.start(), self._spec))
         self._slots = asyncio.Semaphore(2 * self._settings.workers + 1)
         self._order: asyncio.Queue[asyncio.Future[_Scored] | None] = asyncio.Queue()

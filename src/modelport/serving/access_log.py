@@ -1,5 +1,6 @@
 """One line for each answered request, as text or JSON, written by a thread so that a slow reader never holds up an answer."""
 
+import copy
 import os
 import sys
 import threading
@@ -14,21 +15,22 @@ MAX_LINES = 100_000
 
 
 class AccessLog:
-    """``style`` is ``text``, ``json`` or ``off``. Lines go to ``descriptor``."""
+    """``style`` is ``text``, ``json`` or ``off``. Lines go to ``descriptor``; ``about`` stands in each of them."""
 
     def __init__(self, style: str, descriptor: int | None = None) -> None:
         self._style = style
-        self._descriptor = sys.stdout.fileno() if descriptor is None else descriptor
-        self._lines: list[bytes] = []
-        self._dropped = 0
-        self._filled = threading.Event()
-        self._closing = False
+        self._writer = _Writer(sys.stdout.fileno() if descriptor is None else descriptor, starts=style != "off")
+        self._about: dict[str, str] = {}
+        self._about_text = ""
         self._second = 0
         self._second_text = ""
-        self._thread: threading.Thread | None = None
-        if style != "off":
-            self._thread = threading.Thread(target=self._write, name="access-log", daemon=True)
-            self._thread.start()
+
+    def about(self, **names: str) -> "AccessLog":
+        """The same log, whose lines say what they are about: ``endpoint``, ``deployment``."""
+        log = copy.copy(self)
+        log._about = names
+        log._about_text = "".join(f" {key}={value}" for key, value in names.items())
+        return log
 
     def add(
         self,
@@ -61,6 +63,7 @@ class AccessLog:
                 "request_id": id.decode("latin-1"),
                 "milliseconds": round(seconds * 1000, 3),
                 "rows": rows,
+                **self._about,
             }
             if phases is not None:
                 names = ("queue_us", "decode_us", "predict_us", "encode_us")
@@ -75,7 +78,29 @@ class AccessLog:
                 text += f" rows={rows} queue={queue} decode={decode} predict={predict} encode={encode}us"
             if error is not None:
                 text += f" {error}"
-            line = f"{text} id={id.decode('latin-1')}\n".encode()
+            line = f"{text}{self._about_text} id={id.decode('latin-1')}\n".encode()
+        self._writer.add(line)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._writer.close()
+
+
+class _Writer:
+    """The thread that writes, and what it has not written yet."""
+
+    def __init__(self, descriptor: int, starts: bool) -> None:
+        self._descriptor = descriptor
+        self._lines: list[bytes] = []
+        self._dropped = 0
+        self._filled = threading.Event()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        if starts:
+            self._thread = threading.Thread(target=self._write, name="access-log", daemon=True)
+            self._thread.start()
+
+    def add(self, line: bytes) -> None:
         if len(self._lines) >= MAX_LINES:
             self._dropped += 1
             return
@@ -84,7 +109,6 @@ class AccessLog:
             self._filled.set()
 
     def close(self) -> None:
-        """Write what is left."""
         self._closing = True
         self._filled.set()
         if self._thread is not None:

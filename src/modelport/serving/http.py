@@ -57,6 +57,7 @@ class Request:
 
     __slots__ = (
         "_connection",
+        "also",
         "body",
         "headers",
         "id",
@@ -64,6 +65,7 @@ class Request:
         "method",
         "on_disconnect",
         "on_resume",
+        "on_submitted",
         "path",
         "query",
         "received",
@@ -93,6 +95,10 @@ class Request:
         self.on_disconnect: Callable[[], None] | None = None
         self.on_resume: Callable[[], None] | None = None
         """Called when a client that did not keep up with what was written has caught up."""
+        self.on_submitted: Callable[[Any, Any], None] | None = None
+        """Called with the route and its call when this has become a call for workers."""
+        self.also = b""
+        """Header lines that its answer has whoever gives it, each ended by CRLF."""
 
     @property
     def client(self) -> str:
@@ -301,13 +307,14 @@ class Connection(asyncio.Protocol):
             return
         self.server.buffered -= len(request.body)
         close = self._closes_after(request)
-        head = b"%s%s\r\ncontent-type: %s\r\ncontent-length: %d\r\nx-request-id: %s\r\n%s%s\r\n" % (
+        head = b"%s%s\r\ncontent-type: %s\r\ncontent-length: %d\r\nx-request-id: %s\r\n%s%s%s\r\n" % (
             _STATUS_LINES[status],
             self.server.date,
             content_type,
             len(body),
             request.id,
             headers,
+            request.also,
             b"connection: close\r\n" if close else b"",
         )
         if request.method == b"HEAD":
@@ -328,7 +335,7 @@ class Connection(asyncio.Protocol):
         self._chunked = self._parser.get_http_version() != "1.0"
         request.keep_alive = self._chunked and not self._closes_after(request)
         transport.write(
-            b"%s%s\r\ncontent-type: %s\r\n%sx-request-id: %s\r\n%s%s\r\n"
+            b"%s%s\r\ncontent-type: %s\r\n%sx-request-id: %s\r\n%s%s%s\r\n"
             % (
                 _STATUS_LINES[status],
                 self.server.date,
@@ -336,6 +343,7 @@ class Connection(asyncio.Protocol):
                 b"transfer-encoding: chunked\r\n" if self._chunked else b"",
                 request.id,
                 headers,
+                request.also,
                 b"" if request.keep_alive else b"connection: close\r\n",
             )
         )

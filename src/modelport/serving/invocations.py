@@ -17,8 +17,8 @@ from modelport.serving.scoring_route import (
     shown,
 )
 from modelport.serving.status import MLFLOW_STATUS
+from modelport.workers.call import Stream
 from modelport.workers.head import head
-from modelport.workers.pool import Stream
 from modelport_runtime.errors import InvalidInput
 
 CONTENT_TYPES = {
@@ -72,7 +72,6 @@ class Invocations(ScoringRoute):
         self._max_body: int = options.pop("max_body")
         super().__init__(*arguments, **options)
         self._plans: dict[_Headers, _Plan] = {}
-        self._decoding = 0
 
     @staticmethod
     def error_body(code: str, message: str, details: list[Any], **more: Any) -> bytes:
@@ -122,19 +121,19 @@ class Invocations(ScoringRoute):
     # -- Parquet, Arrow and CSV, made by pyarrow in a thread ---------------------------------------------------------------
 
     def _decode(self, request: Request, plan: _Plan) -> None:
-        if self.pool.full(self._decoding):
+        if self.pool.full:
             self.refuse_overload(request)
             return
         from modelport import columnar  # not at start: few servers are sent any
 
-        self._decoding += 1
+        self.pool.coming += 1
         loop = asyncio.get_running_loop()
         decoding = loop.run_in_executor(None, columnar.decode, plan.content, request.body, self._max_body)
         request.on_disconnect = lambda: _cancel(decoding)
         decoding.add_done_callback(partial(self._decoded, request, plan))
 
     def _decoded(self, request: Request, plan: _Plan, decoding: "asyncio.Future[bytes]") -> None:
-        self._decoding -= 1
+        self.pool.coming -= 1
         if decoding.cancelled():
             return  # its client is gone
         error = decoding.exception()

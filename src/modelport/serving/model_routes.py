@@ -14,6 +14,7 @@ from modelport.serving.invocations import Invocations
 from modelport.serving.metrics import Metrics
 from modelport.serving.open_inference import OpenInference
 from modelport.serving.score import Score
+from modelport.serving.scoring_route import ScoringRoute
 from modelport.serving.served_model import ServedModel
 from modelport.serving.state import State
 from modelport.workers.pool import Pool
@@ -42,10 +43,15 @@ class Options:
     timing: bool
     max_body: int
     wants_key: bool
+    score: Callable[..., Score] = Score
+    """What answers `/score`."""
 
 
 class ModelRoutes:
-    """``table``: path → entry. Made anew when the model is loaded anew; ``prefix`` may be the empty text."""
+    """``table``: path → entry; ``below`` has those that begin with ``prefix``, which may be the empty text.
+
+    Made anew when the model is loaded anew.
+    """
 
     def __init__(
         self,
@@ -63,12 +69,13 @@ class ModelRoutes:
         shared: dict[str, Any] = {"tracebacks": options.tracebacks, "timing": options.timing}
         invocations = Invocations(pool, metrics, access_log, model, max_body=options.max_body, **shared)
         open_inference = OpenInference(pool, metrics, access_log, model, **shared)
+        score = options.score(pool, metrics, access_log, model, **shared)
+        self.dialects: dict[str, ScoringRoute] = {route.route: route for route in (invocations, open_inference, score)}
+        """What answers with predictions, by its name in the metrics."""
         self._state = State(lambda: pool.ready, answers)
         own = {
             b"/invocations": Entry(POST, invocations, answers),
-            b"/score": Entry(
-                frozenset({b"GET", b"POST", b"OPTIONS"}), Score(pool, metrics, access_log, model, **shared), answers
-            ),
+            b"/score": Entry(frozenset({b"GET", b"POST", b"OPTIONS"}), score, answers),
             b"/openapi.json": Entry(GET, self._openapi, answers),
             b"/swagger.json": Entry(GET, self._swagger, answers),
             b"/docs": Entry(GET, self._docs, answers, is_open=True),
@@ -79,10 +86,11 @@ class ModelRoutes:
             named[path] = Entry(READ, self._metadata, answers)
             named[path + b"/ready"] = Entry(READ, self._ready, answers)
             named[path + b"/infer"] = Entry(POST, open_inference, answers)
-        self.table: dict[bytes, Entry] = {
-            **named,  # of the Open Inference Protocol, whose paths have the model's name in them, at the root too
-            **{(prefix.encode() + path).rstrip(b"/") or b"/": entry for path, entry in {**own, **named}.items()},
+        self.below: dict[bytes, Entry] = {
+            (prefix.encode() + path).rstrip(b"/") or b"/": entry for path, entry in {**own, **named}.items()
         }
+        # Paths of the Open Inference Protocol have the model's name in them, and are at the root too.
+        self.table: dict[bytes, Entry] = {**named, **self.below}
 
     def other(self, request: Request) -> bool:
         """Answer a path that is in no table, if it is a file of this model's documentation."""

@@ -1,7 +1,12 @@
 """A scoring process: the HTTP server, the routes and the pools of one address, put together and ended in order.
 
 `modelport serve` is one by itself; with `--processes M` it starts M of them (`main` below), which share the listening
-socket and are told the routing table over a control socket, in JSON lines.
+socket and are told the routing table over a control socket, in JSON lines. `modelport up` starts them likewise, for endpoints.
+
+    parent → child   {"settings", "process", "processes"} first · {"row"} · {"listen"} · {"drain"}
+                     serve: {"reloaded", "models"}    up: {"table": {"version", "endpoints"}} · {"gone": set's id}
+    child → parent   {"ready"} · {"answered": worker} · {"overrun": worker}
+                     serve: {"reload"}                up: {"applied": version} · {"drained": set's id}
 """
 
 import asyncio
@@ -9,17 +14,16 @@ import itertools
 import json
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from modelport.errors import CannotStart
 from modelport.serving.access_log import AccessLog
+from modelport.serving.address import AddressSettings, tls_context
 from modelport.serving.http import HttpServer, Limits
-from modelport.serving.metrics import Metrics, WorkerGauge
+from modelport.serving.metrics import Memory, Metrics, WorkerGauge
 from modelport.serving.model_routes import ModelRoutes, Options
 from modelport.serving.routes import Reload, Routes
 from modelport.serving.routing_table import Row
@@ -31,13 +35,16 @@ DEPTH_INTERVAL = 1.0
 """Seconds between two writings of a process's queue depth, where several processes show their sum."""
 
 
+PARENTLESS = 5.0
+"""Seconds that a child goes on without its parent: the workers have ended with it, or will, and nobody starts others."""
+
 MAX_LINE = 1 << 28
 """Bytes of a line on the control socket: it holds a whole MLmodel file."""
 
 
 @dataclass(frozen=True)
-class ScoringSettings:
-    """What a scoring process must know; crosses to child processes as JSON."""
+class ScoringSettings(AddressSettings):
+    """What a scoring process of `serve` must know; crosses to child processes as JSON."""
 
     models: list[str]
     """The names of all models there will ever be in its routing table; their metrics have places in this order."""
@@ -45,15 +52,8 @@ class ScoringSettings:
     """They are at ``/models/NAME``, and what is at the root belongs to none of them."""
     timeout: float
     max_queue: int
-    max_body: int
-    max_buffered: int
     retry_user_code: bool
     api_key: str | None
-    access_log: str
-    tracebacks: bool
-    ssl_certfile: str | None
-    ssl_keyfile: str | None
-    server_timing: bool
 
     @property
     def metrics(self) -> list[str]:
@@ -89,10 +89,8 @@ class Scoring:
         self._on_answer, self._on_overrun = on_answer, on_overrun
         self._served: dict[str, _Served] = {}
         names = settings.metrics
-        self._metrics = {
-            name: Metrics(metrics_descriptor, process, processes, position, len(names))
-            for position, name in enumerate(names)
-        }
+        memory = Memory(metrics_descriptor, processes)
+        self._metrics = {name: Metrics(memory, process, position) for position, name in enumerate(names)}
         self._access_log = AccessLog(settings.access_log)
         self._routes = Routes(
             self._metrics,
@@ -153,33 +151,19 @@ class Scoring:
             max_body=settings.max_body,
             wants_key=settings.api_key is not None,
         )
+        assert row.prefix is not None  # only rows of `up` have none
         model = ServedModel(row.name, Path(row.folder), row.mlmodel)
         routes = ModelRoutes(served.pool, self._metrics[row.name], self._access_log, model, row.prefix, options)
         self._routes.serve(row.name, routes)
 
-    async def drain(self) -> None:
-        """Answer what was asked, then close everything."""
-        await self._http.drain(self._settings.timeout)
+    async def drain(self, limit: float | None = None) -> None:
+        """Answer what was asked, then close everything; within ``limit`` seconds, None: within a request's time-out."""
+        await self._http.drain(self._settings.timeout if limit is None else limit)
         if self._showing is not None:
             self._showing.cancel()
         for served in self._served.values():
             served.pool.close()
         self._access_log.close()
-
-
-def tls_context(settings: ScoringSettings) -> ssl.SSLContext | None:
-    """What `--ssl-certfile` and `--ssl-keyfile` ask for. Raises CannotStart where they cannot be used."""
-    if settings.ssl_certfile is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
-    except OSError as error:
-        message = f"cannot use the certificate '{settings.ssl_certfile}' with its key: {error}"
-        raise CannotStart(
-            message, hint="--ssl-certfile and --ssl-keyfile are PEM files that belong together."
-        ) from None
-    return context
 
 
 class _Parent:
@@ -191,7 +175,8 @@ class _Parent:
         self._reloads: dict[int, asyncio.Future[list[dict[str, Any]]]] = {}
 
     def tell(self, **message: Any) -> None:
-        self._writer.write(message_line(**message))
+        if not self._writer.is_closing():  # when it is gone, this process is draining
+            self._writer.write(message_line(**message))
 
     async def reload(self) -> list[dict[str, Any]]:
         """Have the parent load models anew; what it says of each of them."""
@@ -206,38 +191,78 @@ class _Parent:
 
 
 async def _run(control: socket.socket, listener: socket.socket, metrics_descriptor: int) -> None:
-    """A child's life: settings, then rows of the routing table, until it is told to drain or its parent is gone."""
+    """A child's life: settings, then what there is to answer, until it is told to drain or its parent is gone."""
     reader, writer = await asyncio.open_unix_connection(sock=control, limit=MAX_LINE)
     parent = _Parent(writer)
     first = json.loads(await reader.readline())
-    scoring = Scoring(
-        ScoringSettings(**first["settings"]),
-        metrics_descriptor,
-        first["process"],
-        first["processes"],
-        on_answer=lambda id: parent.tell(answered=id),
-        on_overrun=lambda id: parent.tell(overrun=id),
-        on_reload=parent.reload,
-    )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, lambda: None)  # the parent decides when to drain, and to load anew
+    child = (_ServeChild if "models" in first["settings"] else _UpChild)(first, metrics_descriptor, parent)
+    limit: float | None = PARENTLESS
     while line := await reader.readline():
         message = json.loads(line)
-        if message.get("drain"):
+        if "drain" in message:
+            limit = None
             break
         if "row" in message:
-            await scoring.update(Row.from_dict(message["row"]))
-        elif "reloaded" in message:
-            parent.reloaded(message["reloaded"], message["models"])
-        else:
-            await scoring.listen(listener)
+            await child.scoring.update(Row.from_dict(message["row"]))
+        elif "listen" in message:
+            await child.scoring.listen(listener)
             parent.tell(ready=True)
-    await scoring.drain()
+        else:
+            child.hear(message)
+    await child.scoring.drain(limit)
+
+
+class _ServeChild:
+    """A child of `serve`."""
+
+    def __init__(self, first: dict[str, Any], metrics_descriptor: int, parent: _Parent) -> None:
+        self._parent = parent
+        self.scoring = Scoring(
+            ScoringSettings(**first["settings"]),
+            metrics_descriptor,
+            first["process"],
+            first["processes"],
+            on_answer=lambda id: parent.tell(answered=id),
+            on_overrun=lambda id: parent.tell(overrun=id),
+            on_reload=parent.reload,
+        )
+
+    def hear(self, message: dict[str, Any]) -> None:
+        self._parent.reloaded(message["reloaded"], message["models"])
+
+
+class _UpChild:
+    """A child of `up`."""
+
+    def __init__(self, first: dict[str, Any], metrics_descriptor: int, parent: _Parent) -> None:
+        from modelport.serving.endpoint_scoring import EndpointScoring  # nothing of endpoints at the start of `serve`
+
+        self._parent = parent
+        self.scoring = EndpointScoring(
+            AddressSettings(**first["settings"]),
+            metrics_descriptor,
+            first["process"],
+            first["processes"],
+            on_answer=lambda id: parent.tell(answered=id),
+            on_overrun=lambda id: parent.tell(overrun=id),
+        )
+
+    def hear(self, message: dict[str, Any]) -> None:
+        from modelport.supervisor.table import endpoint_from_dict
+
+        if "table" in message:
+            table = message["table"]
+            self.scoring.apply([endpoint_from_dict(endpoint) for endpoint in table["endpoints"]])
+            self._parent.tell(applied=table["version"])
+        elif "gone" in message:
+            self.scoring.leave(message["gone"], lambda: self._parent.tell(drained=message["gone"]))
 
 
 def message_line(**message: Any) -> bytes:
-    """A message on the control socket. A parent's: ``settings`` first, then ``row``, ``listen``, ``reloaded``, ``drain``."""
+    """A message on the control socket."""
     return json.dumps(message).encode() + b"\n"
 
 

@@ -21,9 +21,6 @@ log = logging.getLogger("modelport.routes")
 MLFLOW_FORMAT_VERSION = "3.17.2"
 """The MLflow whose model format and scoring protocol we speak; what `/version` answers."""
 
-MAX_KNOWN = 40
-"""Paths that are named to who asked for one that is not there."""
-
 Reload = Callable[[], Awaitable[list[dict[str, Any]]]]
 """Loads anew the models whose files have changed; says of each what became of it, ``error_code`` where it failed."""
 
@@ -73,9 +70,7 @@ class Routes:
             return
         methods, handle, answers, is_open = entry
         if request.method not in methods:
-            allowed = b", ".join(sorted(methods))
-            message = f"this path takes {allowed.decode()}, not {request.method.decode('latin-1')}"
-            answers.error(request, 405, "METHOD_NOT_ALLOWED", message, headers=b"allow: %s\r\n" % allowed)
+            answers.wrong_method(request, methods)
         elif self._authorization is not None and not is_open and not self._allowed(request):
             message = "this server wants its key: send the header 'Authorization: Bearer KEY'"
             answers.error(request, 401, "UNAUTHENTICATED", message, headers=b"www-authenticate: Bearer\r\n")
@@ -84,15 +79,8 @@ class Routes:
 
     def _other(self, request: Request) -> None:
         """A path that is in no table: a file of the documentation, or nothing."""
-        if any(model.other(request) for model in self._models.values()):
-            return
-        if request.path.startswith(b"/v2/"):
-            known = [path for path in self._table if path.startswith(b"/v2/models/") and path.endswith(b"/infer")]
-        else:
-            known = [path for path in self._table if b"/v2/" not in path]
-        there = ", ".join(path.decode() for path in known[:MAX_KNOWN])
-        message = f"nothing is served at this path; there is {there}{', …' if len(known) > MAX_KNOWN else ''}"
-        self._answers.error(request, 404, "NOT_FOUND", message)
+        if not any(model.other(request) for model in self._models.values()):
+            self._answers.nowhere(request, self._table)
 
     def _allowed(self, request: Request) -> bool:
         if request.method == b"OPTIONS":

@@ -8,10 +8,14 @@ from modelport.workers.process import WorkerAddress
 
 @dataclass(frozen=True)
 class Row:
-    """One model: its paths begin with ``prefix``; ``workers`` are those that may be given requests now."""
+    """One model: its paths begin with ``prefix``; ``workers`` are those that may be given requests now.
+
+    A row of `up` is one set of workers: ``name`` is the set's id, and it has no paths of its own (None), for endpoints choose
+    among the rows.
+    """
 
     name: str
-    prefix: str
+    prefix: str | None
     folder: str
     mlmodel: dict[str, Any]
     workers: list[WorkerAddress]

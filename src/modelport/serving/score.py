@@ -7,6 +7,7 @@ Azure endpoint, never a 500 of the server.
 import json
 import os
 import urllib.parse
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -35,7 +36,6 @@ MAX_ID = 100
 _HEAD = head("json", "azure", "strict")
 _ID_HEADERS = (b"x-request-id", b"x-ms-request-id", b"x-ms-client-request-id")
 _VERSION = b"x-ms-server-version: modelport/%s\r\n" % modelport_runtime.__version__.encode()
-_MODEL_ERROR = b"ms-azureml-model-error-statuscode: 500\r\nms-azureml-model-error-reason: model_error\r\n"
 
 
 class Score(ScoringRoute):
@@ -49,8 +49,7 @@ class Score(ScoringRoute):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        origins = os.environ.get("AML_CORS_ORIGINS", "").split(",")
-        self._origins = {origin.strip().lower().encode() for origin in origins if origin.strip()}
+        self._origins = allowed_origins()
 
     def __call__(self, request: Request) -> None:
         for names in (_ID_HEADERS[:1], _ID_HEADERS[1:]):
@@ -71,13 +70,7 @@ class Score(ScoringRoute):
 
     def _preflight(self, request: Request) -> None:
         self.note(request, 200)
-        headers = self._common_headers(request, failed=False) + b"allow: GET, OPTIONS, POST\r\n"
-        if b"access-control-allow-origin" in headers and b"access-control-request-method" in request.headers:
-            headers += b"access-control-allow-methods: GET, POST\r\n"
-            wanted = request.headers.get(b"access-control-request-headers")
-            if wanted:
-                headers += b"access-control-allow-headers: %s\r\n" % wanted
-        request.respond(200, b"", b"text/plain; charset=utf-8", headers)
+        request.respond(200, b"", b"text/plain; charset=utf-8", preflight_headers(request, self._origins))
 
     # -- errors --------------------------------------------------------------------------------------------------------
 
@@ -86,7 +79,17 @@ class Score(ScoringRoute):
         return orjson.dumps({"message": "\n".join(text for text in (message, *more.values()) if text)})
 
     def refuse(self, request: Request, code: str, message: str, headers: bytes = b"") -> None:
-        super().refuse(request, code, message, headers + self._common_headers(request, failed=False))
+        headers += _model_error(self.container_status({"code": code}))
+        super().refuse(request, code, message, headers + common_headers(request, False, self._origins))
+
+    def container_status(self, error: Mapping[str, Any]) -> int | None:
+        """What Azure's container of a model answers to this, where its endpoint makes 424 of it; None where it does not."""
+        return 500 if _model_failed(error) else None
+
+    def status_of(self, error: Mapping[str, Any]) -> int:
+        if self.container_status(error) is not None:
+            return AZURE_STATUS["MODEL_FAILED"]
+        return super().status_of(error)
 
     def failure(self, call: ScoringCall) -> tuple[int, bytes]:
         """As for every dialect; but what the model raises is 424, whatever code it gave its exception."""
@@ -104,30 +107,60 @@ class Score(ScoringRoute):
 
     def answer_headers(self, call: ScoringCall) -> bytes:
         error, phases = call.error, call.facts.get("phases")
-        failed = error is not None and (error.get("type") == "ModelFailed" or error["code"] == "WORKER_DIED")
-        lines = super().answer_headers(call) + self._common_headers(call.request, failed)
-        if failed:
-            lines += _MODEL_ERROR
-        if error is None and phases is not None:
-            lines += b"x-ms-run-fn-exec-ms: %.3f\r\n" % (sum(phases[1:]) / 1000)
-        return lines
+        lines = super().answer_headers(call)
+        if error is None:
+            lines += common_headers(call.request, False, self._origins)
+            if phases is not None:
+                lines += b"x-ms-run-fn-exec-ms: %.3f\r\n" % (sum(phases[1:]) / 1000)
+            return lines
+        lines += common_headers(call.request, _model_failed(error), self._origins)
+        return lines + _model_error(self.container_status(error))
 
-    def _common_headers(self, request: Request, failed: bool) -> bytes:
-        """What every answer has: whether the model failed, ids, the server's version, and who may read it in a browser."""
-        given = [request.headers.get(name, b"") for name in _ID_HEADERS]
-        _, legacy_id, client_id = (id if len(id) <= MAX_ID else b"" for id in given)
-        lines = b"x-ms-run-function-failed: %s\r\nx-ms-request-id: %s\r\n" % (
-            b"True" if failed else b"False",
-            legacy_id or client_id or request.id,
-        )
-        if client_id or legacy_id:
-            lines += b"x-ms-client-request-id: %s\r\n" % (client_id or legacy_id)
-        if self._origins:
-            origin = request.headers.get(b"origin")
-            lines += b"vary: Origin\r\n"
-            if origin is not None and (b"*" in self._origins or origin.lower() in self._origins):
-                lines += b"access-control-allow-origin: %s\r\n" % origin
-        return lines + _VERSION
+
+def allowed_origins() -> frozenset[bytes]:
+    """Whose pages may read answers in a browser: AML_CORS_ORIGINS."""
+    origins = os.environ.get("AML_CORS_ORIGINS", "").split(",")
+    return frozenset(origin.strip().lower().encode() for origin in origins if origin.strip())
+
+
+def preflight_headers(request: Request, origins: frozenset[bytes]) -> bytes:
+    """What a browser is told that asks whether it may ask."""
+    headers = common_headers(request, False, origins) + b"allow: GET, OPTIONS, POST\r\n"
+    if b"access-control-allow-origin" in headers and b"access-control-request-method" in request.headers:
+        headers += b"access-control-allow-methods: GET, POST\r\n"
+        wanted = request.headers.get(b"access-control-request-headers")
+        if wanted:
+            headers += b"access-control-allow-headers: %s\r\n" % wanted
+    return headers
+
+
+def common_headers(request: Request, failed: bool, origins: frozenset[bytes]) -> bytes:
+    """What every answer has: whether the model failed, ids, the server's version, and who may read it in a browser."""
+    given = [request.headers.get(name, b"") for name in _ID_HEADERS]
+    _, legacy_id, client_id = (id if len(id) <= MAX_ID else b"" for id in given)
+    lines = b"x-ms-run-function-failed: %s\r\nx-ms-request-id: %s\r\n" % (
+        b"True" if failed else b"False",
+        legacy_id or client_id or request.id,
+    )
+    if client_id or legacy_id:
+        lines += b"x-ms-client-request-id: %s\r\n" % (client_id or legacy_id)
+    if origins:
+        origin = request.headers.get(b"origin")
+        lines += b"vary: Origin\r\n"
+        if origin is not None and (b"*" in origins or origin.lower() in origins):
+            lines += b"access-control-allow-origin: %s\r\n" % origin
+    return lines + _VERSION
+
+
+def _model_failed(error: Mapping[str, Any]) -> bool:
+    return error.get("type") == "ModelFailed" or error["code"] == "WORKER_DIED"
+
+
+def _model_error(status: int | None) -> bytes:
+    """The headers of a 424: ``status`` is what the model's container would have answered."""
+    if status is None:
+        return b""
+    return b"ms-azureml-model-error-statuscode: %d\r\nms-azureml-model-error-reason: model_error\r\n" % status
 
 
 def body_of_query(query: bytes) -> bytes:

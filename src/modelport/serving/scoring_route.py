@@ -9,7 +9,8 @@ from modelport.serving.access_log import AccessLog
 from modelport.serving.http import Request
 from modelport.serving.metrics import PHASES, Metrics
 from modelport.serving.served_model import ServedModel
-from modelport.workers.pool import Call, Overloaded, Pool
+from modelport.workers.call import Call
+from modelport.workers.pool import Overloaded, Pool
 
 log = logging.getLogger("modelport.routes")
 
@@ -53,6 +54,10 @@ class ScoringRoute:
         """The body of an error; ``more``: hint, stack_trace."""
         raise NotImplementedError
 
+    def status_of(self, error: Mapping[str, Any]) -> int:
+        """The status that tells of an error."""
+        return self.statuses.get(error["code"], 500)
+
     def answer_headers(self, call: ScoringCall) -> bytes:
         """More header lines for an answer, each ended by CRLF: the time of each phase (Server-Timing), where it is wanted."""
         return self._phase_times(call) if self._timing else b""
@@ -68,6 +73,8 @@ class ScoringRoute:
             self.refuse_overload(request)
             return
         request.on_disconnect = lambda: self.pool.cancel(call)
+        if request.on_submitted is not None:
+            request.on_submitted(self, call)
 
     def refuse_overload(self, request: Request) -> None:
         message = f"{self.pool.open} requests are waiting already; try again later"
@@ -75,7 +82,7 @@ class ScoringRoute:
 
     def refuse(self, request: Request, code: str, message: str, headers: bytes = b"") -> None:
         """Answer a request that no worker is asked about."""
-        status = self.statuses[code]
+        status = self.status_of({"code": code})
         self.note(request, status, code)
         request.respond(status, self.error_body(code, message, []), headers=headers)
 
@@ -105,7 +112,7 @@ class ScoringRoute:
         more = {"hint": error["hint"]}
         if self._tracebacks:
             more["stack_trace"] = error["traceback"]
-        return status, self.error_body(code, error["message"], error["details"], **more)
+        return self.status_of(error), self.error_body(code, error["message"], error["details"], **more)
 
     def respond(
         self,

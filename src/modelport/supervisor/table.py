@@ -23,7 +23,7 @@ class Liveness:
 
 @dataclass(frozen=True)
 class WantedWorkers:
-    """A set of workers. Only ``count`` may differ between two tables; whatever else changes has another id."""
+    """A set of workers. Only ``count`` and ``has_answered`` may differ between two tables; what else changes has another id."""
 
     id: str
     """``ENDPOINT/DEPLOYMENT/REVISION``."""
@@ -37,6 +37,8 @@ class WantedWorkers:
     log: str
     """The file that the workers' output is appended to."""
     liveness: Liveness | None = None
+    has_answered: bool = False
+    """It was ready before: where its workers do not start, they are started again and again."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def endpoint_from_dict(data: dict[str, Any]) -> EndpointRoute:
 @dataclass(frozen=True)
 class Report:
     """What became of a set: ``starting``, ``ready`` (all of its first workers were), ``failed`` (its first workers did not
-    start: it is not tried again), ``gone`` (nothing of it is left)."""
+    start: it is not tried again, unless it has answered before), ``gone`` (nothing of it is left)."""
 
     id: str
     state: Literal["starting", "ready", "failed", "gone"]

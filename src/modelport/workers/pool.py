@@ -10,19 +10,20 @@ import logging
 import re
 import struct
 from collections import deque
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any, cast
 
 import orjson
 
+from modelport.workers.call import Call, Stream
 from modelport.workers.process import WorkerAddress
 from modelport_runtime import wire
 
 log = logging.getLogger("modelport.pool")
 
 WINDOW = 128
-"""Requests given to one worker at a time; the others wait here, where any worker that frees up can take them."""
+"""Requests given to one worker at a time, unless a pool is told otherwise; the others wait here, where any worker that frees
+up can take them."""
 MAX_ANSWER = 1 << 31
 """Bytes an answer may have."""
 LOST_GRACE = 1.0
@@ -33,44 +34,6 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]..")
 
 class Overloaded(Exception):
     """The queue is full."""
-
-
-class Call:
-    """One request on its way through the pool; ``on_done(call)`` is called exactly once, unless it is cancelled."""
-
-    # Most calls keep most of these, and setting them for each call costs more than all the rest of it.
-    id = 0
-    deadline = 0.0
-    link: "Link | None" = None
-    sent_at = 0.0
-    started = False
-    alone = False
-    abandoned = False
-    stream: "Stream | None" = None
-    """Set where the answer is to come bit by bit, before ``on_done``."""
-    answer = b""
-    facts: Mapping[str, Any] = MappingProxyType({})
-    """What the worker says of the answer: rows, phases (microseconds), joined."""
-    error: dict[str, Any] | None = None
-
-    def __init__(self, head: bytes, body: bytes, on_done: Callable[[Any], None]) -> None:
-        self.head = head
-        self.body = body
-        self.on_done = on_done
-
-
-class Stream:
-    """An answer that comes bit by bit: ``on_piece(data)`` takes each of its pieces."""
-
-    __slots__ = ("on_piece", "owed", "paused", "pieces")
-
-    def __init__(self, on_piece: Callable[[bytes], None]) -> None:
-        self.on_piece = on_piece
-        self.pieces = 0
-        self.owed = 0
-        """Pieces that came while it was paused, for which the worker has no credit yet."""
-        self.paused = False
-        """The client does not keep up: its model waits, and no time-out counts."""
 
 
 class Link(asyncio.Protocol):
@@ -190,6 +153,8 @@ class Pool:
         self._timeout = timeout
         self._max_queue = max_queue
         self._retry_user_code = retry_user_code
+        self._window = WINDOW
+        self._max_wait: float | None = None
         self._links: list[Link] = []
         self._listed: set[int] = set()
         self._updating = asyncio.Lock()
@@ -198,6 +163,42 @@ class Pool:
         """Every call not answered yet, oldest first: all have the same time-out, so the first one is due first."""
         self._next_id = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._wait_timer: asyncio.TimerHandle | None = None
+        self.coming = 0
+        """Calls on their way here: their bodies are being read."""
+
+    def limit(
+        self,
+        *,
+        timeout: float,
+        max_queue: int,
+        retry_user_code: bool,
+        window: int | None,
+        max_wait: float | None,
+    ) -> None:
+        """Other limits from now on. ``window``: calls given to one worker at a time, None: as many as are good for it;
+        ``max_wait``: seconds until a call that no worker was given is refused, None: until its time-out.
+
+        Calls that are open already have no longer than new ones: ``_open`` stays in the order of deadlines, and the queue in
+        the order of waits.
+        """
+        now = self.loop.time()
+        if timeout < self._timeout:
+            for call in self._open.values():
+                call.deadline = min(call.deadline, now + timeout)
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = self.loop.call_at(now, self._expire)  # which looks when it has to come again
+        if max_wait is not None:
+            for call in self._queue:
+                call.wait_until = min(call.wait_until, now + max_wait)
+            if self._wait_timer is not None:
+                self._wait_timer.cancel()
+                self._wait_timer = None
+            self._watch_waits()
+        self._timeout, self._max_queue, self._retry_user_code = timeout, max_queue, retry_user_code
+        self._window, self._max_wait = WINDOW if window is None else window, max_wait
+        self._feed()
 
     @property
     def ready(self) -> bool:
@@ -214,9 +215,10 @@ class Pool:
         """Calls not answered yet."""
         return len(self._open)
 
-    def full(self, others: int = 0) -> bool:
-        """Whether no more calls are taken, where ``others`` are on their way here."""
-        return len(self._open) + others >= self._max_queue
+    @property
+    def full(self) -> bool:
+        """Whether no more calls are taken, with those that are on their way here."""
+        return len(self._open) + self.coming >= self._max_queue
 
     def submit(self, call: Call) -> None:
         """Have the call answered.
@@ -317,6 +319,8 @@ class Pool:
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._wait_timer is not None:
+            self._wait_timer.cancel()
         for link in self._links:
             link.close()
 
@@ -358,6 +362,9 @@ class Pool:
             self._queue.append(call)
             if link is not None:
                 self._feed()
+            if self._max_wait is not None:
+                call.wait_until = now + self._max_wait
+                self._watch_waits()
         else:
             link.send(call, self._timeout, now)
 
@@ -365,8 +372,8 @@ class Pool:
         links = self._links
         if len(links) == 1:
             link = links[0]
-            return link if len(link.calls) < WINDOW and not link.retiring else None
-        best, fewest = None, WINDOW
+            return link if len(link.calls) < self._window and not link.retiring else None
+        best, fewest = None, self._window
         for link in links:
             if not link.retiring and len(link.calls) < fewest:
                 best, fewest = link, len(link.calls)
@@ -385,6 +392,7 @@ class Pool:
         for call in reversed(calls):
             call.link = None
             call.started = False
+            call.wait_until = 0.0  # a worker had it
             if call.abandoned:
                 self._open.pop(call.id, None)
             elif call.id in self._open:
@@ -450,6 +458,27 @@ class Pool:
                     self._on_overrun(link.address.id)
             self._fail(call, "DEADLINE_EXCEEDED", f"no answer within {self._timeout:g} s")
         self._feed()
+
+    def _watch_waits(self) -> None:
+        if self._wait_timer is None:
+            waiting = next((call for call in self._queue if call.wait_until), None)
+            if waiting is not None:
+                self._wait_timer = self.loop.call_at(waiting.wait_until, self._refuse_waiting)
+
+    def _refuse_waiting(self) -> None:
+        """Calls that no worker was given in time; those that a worker gave back stand in front and are passed over."""
+        self._wait_timer = None
+        now = self.loop.time()
+        due = []
+        for call in self._queue:
+            if call.wait_until > now:
+                break
+            if call.wait_until:
+                due.append(call)
+        for call in due:
+            self._queue.remove(call)
+            self._fail(call, "REQUEST_LIMIT_EXCEEDED", "every worker is busy, and none took this request in time")
+        self._watch_waits()
 
 
 def _overran(call: Call, link: Link) -> bool:

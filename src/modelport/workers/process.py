@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import json
 import logging
 import os
 import shutil
@@ -10,20 +11,16 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import orjson
+from typing import Any, Protocol
 
 from modelport.errors import WorkerFailed
-from modelport.model import environment_spec, requirements
-from modelport.model.environment_spec import EnvironmentSpec
 from modelport.workers.memory import resident_memory
 from modelport.workers.sandbox import COMPILED, pid_outside
-from modelport.workers.spec import WorkerSpec
+from modelport.workers.spec import WorkerSpec, finite
 from modelport_runtime import wire
 
 log = logging.getLogger("modelport.workers")
@@ -46,6 +43,16 @@ class WorkerAddress:
     user_code: bool
 
 
+class Look(Protocol):
+    """What is looked at beside the first start of a model's workers, and told of them."""
+
+    async def names(self) -> Iterable[str]:
+        """The distributions whose versions a worker is to tell."""
+
+    def compare(self, facts: dict[str, Any]) -> None:
+        """Say what is wrong with the facts of the first worker."""
+
+
 class WorkerProcess:
     """One process and the control connection to it."""
 
@@ -58,17 +65,21 @@ class WorkerProcess:
         self.folder = run_folder / f"d{id}"
         """The worker's own: where it begins, removed when it ends."""
         self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self._channel = wire.Channel(wire.MAX_HEAD)
+        self._asked = 0
         self.facts: dict[str, Any] = {}
         self.answered = False
+        self.ready_at = 0.0
         self.memory_when_ready = 0
 
     @property
     def address(self) -> WorkerAddress:
         return WorkerAddress(self.id, self._path, self.facts["pid"], self.facts["user_code"])
 
-    async def start(self, wanted: "asyncio.Future[EnvironmentSpec] | None" = None) -> None:
-        """Returns when the model is loaded and warmed up. ``wanted``: the requirements whose versions its facts are to tell.
+    async def start(self, look: Look | None = None) -> None:
+        """Returns when the model is loaded and warmed up; its facts tell the versions that ``look`` asks for.
 
         Raises:
             WorkerFailed: with the worker's own account of why the model cannot be served.
@@ -94,12 +105,11 @@ class WorkerProcess:
                 stderr=self._output,
                 start_new_session=True,  # a signal to our process group is ours to handle
             )
-        names = () if wanted is None else (await wanted).names
+        names = () if look is None else await look.names()
         try:
-            reader, self._writer = await asyncio.open_unix_connection(self._path)
+            self._reader, self._writer = await asyncio.open_unix_connection(self._path)
         except OSError:  # it ended before anybody could listen to it
             raise await self._ended() from None
-        channel = wire.Channel(wire.MAX_HEAD)
         settings = {
             "wire": wire.WIRE_VERSION,
             "name": self._spec.name,
@@ -109,34 +119,61 @@ class WorkerProcess:
             "threads": self._spec.threads,
             "max_body": self._spec.max_body,
             "sys_path": self._spec.sys_path,
-            "distributions": names,
+            "distributions": list(names),
             "allow_python_mismatch": self._spec.allow_python_mismatch,
         }
-        channel.send(wire.HANDSHAKE, 0, orjson.dumps(settings))
-        self._writer.write(channel.take())
-        messages: list[wire.Message] = []
-        while not messages:
-            try:
-                data = await reader.read(1 << 16)
-            except ConnectionError:
-                data = b""
-            if not data:
-                raise await self._ended()
-            messages = channel.receive(data)
-        reply = orjson.loads(messages[0].head)
-        if messages[0].kind == wire.ERROR:
+        self._channel.send(wire.HANDSHAKE, 0, _in_json(settings))
+        self._writer.write(self._channel.take())
+        message = next(iter(await self._messages()), None)
+        if message is None:
+            raise await self._ended()
+        reply = json.loads(message.head)
+        if message.kind == wire.ERROR:
             await self._process.wait()
             raise WorkerFailed(reply["message"], hint=reply["hint"], code=reply["code"], traceback=reply["traceback"])
         if sandbox is not None:
             reply["pid"] = await asyncio.to_thread(pid_outside, self._process.pid, reply["pid"])
         self.facts = reply
         self.memory_when_ready = resident_memory(reply["pid"])
+        self.ready_at = time.monotonic()
+
+    async def is_silent(self, timeout: float) -> bool:
+        """Whether it does not take notice of what it is sent, for so many seconds. Not to be asked twice at once.
+
+        It is sent the beginning of a request that is taken back at once. Whoever reads answers that, and nothing is run.
+        """
+        assert self._writer is not None
+        self._asked += 1
+        beginning = wire.HEADER.pack(wire.INFER, wire.MORE, 0, 0, 0, self._asked)
+        self._writer.write(beginning + wire.HEADER.pack(wire.CANCEL, 0, 0, 0, 0, self._asked))
+        try:
+            async with asyncio.timeout(timeout):
+                while messages := await self._messages():
+                    if any(message.id == self._asked for message in messages):
+                        return False
+        except TimeoutError:
+            pass
+        return True
+
+    async def _messages(self) -> list[wire.Message]:
+        """What it says next; nothing, when it has ended."""
+        assert self._reader is not None
+        messages: list[wire.Message] = []
+        while not messages:
+            try:
+                data = await self._reader.read(1 << 16)
+            except ConnectionError:
+                data = b""
+            if not data:
+                break
+            messages = self._channel.receive(data)
+        return messages
 
     async def _ended(self) -> WorkerFailed:
         assert self._process is not None
         return WorkerFailed(
             f"the worker ended while it loaded the model ({_ending(self._code(await self._process.wait()))})",
-            hint="The lines above, written by the worker itself, say more.",
+            hint="The lines that the worker itself has written say more.",
         )
 
     async def wait(self) -> int:
@@ -184,6 +221,10 @@ def _bytecode(spec: WorkerSpec) -> list[str]:
     return [] if spec.sandbox is None else ["-X", f"pycache_prefix={COMPILED}"]
 
 
+def _in_json(settings: dict[str, Any]) -> bytes:
+    return json.dumps(finite(settings), ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def _ending(code: int) -> str:
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
@@ -201,7 +242,8 @@ class _Slot:
 class WorkerSet:
     """Keeps ``count`` workers of one model running: replaces those that die, run past a deadline or grow too large.
 
-    ``ids`` numbers the workers; sets of one server share it. ``memory_limit`` in bytes.
+    ``ids`` numbers the workers; sets of one server share it. ``memory_limit`` in bytes. ``output``: the file descriptor that
+    the workers' output goes to; None: standard error. ``look`` begins to look at a model whose workers are being started.
     """
 
     def __init__(
@@ -213,15 +255,20 @@ class WorkerSet:
         timeout: float,
         memory_limit: int | None = None,
         ids: Iterator[int] | None = None,
+        output: int | None = None,
+        look: Callable[[WorkerSpec], Look] | None = None,
     ) -> None:
         self.spec = spec
-        self._slots = [_Slot() for _ in range(count)]
+        self._count = count
+        self._slots: list[_Slot] = []
         self._run_folder = run_folder
         self._on_change = on_change
         self._timeout = timeout
         """Seconds after which nothing that a worker began is waited for any more."""
         self._memory_limit = memory_limit
         self._ids = itertools.count(1) if ids is None else ids
+        self._output = output
+        self._look = look
         self._tasks: set[asyncio.Task[None]] = set()
         self._retiring: set[WorkerProcess] = set()
         self.restarts = 0
@@ -232,8 +279,10 @@ class WorkerSet:
         Raises:
             WorkerFailed: the model cannot be served.
         """
-        workers = await self._start_all(self.spec)
+        workers = await self._start_all(self.spec, self._count)
+        self._slots = [_Slot() for _ in workers]
         self._fill(workers)
+        self.resize(self._count)  # which may have changed meanwhile
         if self._memory_limit is not None:
             self._spawn(self._watch_memory(self._memory_limit))
         return workers[0].facts
@@ -245,7 +294,7 @@ class WorkerSet:
         Raises:
             WorkerFailed: the new model cannot be served; the workers stay as they are.
         """
-        workers = await self._start_all(spec)
+        workers = await self._start_all(spec, len(self._slots))
         keepers = [slot.keeper for slot in self._slots if slot.keeper is not None]
         for keeper in keepers:
             keeper.cancel()
@@ -257,23 +306,51 @@ class WorkerSet:
             self._retire(worker)
         return workers[0].facts
 
-    async def _start_all(self, spec: WorkerSpec) -> list[WorkerProcess]:
-        workers = [WorkerProcess(spec, next(self._ids), self._run_folder) for _ in self._slots]
-        # In a thread, and while the interpreters start: the first time it takes as long as an import of `packaging`.
-        wanted = asyncio.ensure_future(asyncio.to_thread(environment_spec.read, spec.model_path, spec.mlmodel))
+    def begin(self) -> None:
+        """Start all workers without waiting for them: each counts once it is ready, however many starts it takes."""
+        self._grow_by(self._count)
+        if self._memory_limit is not None:
+            self._spawn(self._watch_memory(self._memory_limit))
+
+    def resize(self, count: int) -> None:
+        """Have so many workers: new ones count when they are ready, those that are too many end what they began."""
+        self._count = count
+        if not self._slots:
+            return  # they are being started for the first time
+        self._grow_by(count - len(self._slots))
+        surplus = sorted(self._slots, key=lambda slot: slot.worker is None)[count:]  # places without a worker go first
+        if surplus:
+            self._slots = [slot for slot in self._slots if slot not in surplus]
+            self._publish()
+            for slot in surplus:
+                if slot.keeper is not None:
+                    slot.keeper.cancel()
+                if slot.worker is not None:
+                    self._retire(slot.worker)
+
+    def _grow_by(self, count: int) -> None:
+        for _ in range(count):
+            slot = _Slot()
+            slot.keeper = self._spawn(self._grow(slot))
+            self._slots.append(slot)
+
+    async def _start_all(self, spec: WorkerSpec, count: int) -> list[WorkerProcess]:
+        workers = [self._worker(spec) for _ in range(count)]
+        look = None if self._look is None else self._look(spec)
         try:
-            await asyncio.gather(*(worker.start(wanted) for worker in workers))
+            await asyncio.gather(*(worker.start(look) for worker in workers))
         except BaseException:
             await asyncio.gather(*(worker.stop(0) for worker in workers), return_exceptions=True)
             raise
-        facts = workers[0].facts
-        differing = requirements.mismatches(wanted.result().requirements, facts["environment"], facts["needs_mlflow"])
-        if differing is not None:
-            log.warning("%s: %s", spec.model_path, differing)
+        if look is not None:
+            look.compare(workers[0].facts)
         if spec.withheld:
             told = ", ".join(spec.withheld)
             log.warning("%s names environment variables that it does not get: %s", spec.model_path, told)
         return workers
+
+    def _worker(self, spec: WorkerSpec) -> WorkerProcess:
+        return WorkerProcess(spec, next(self._ids), self._run_folder, self._output)
 
     def _fill(self, workers: list[WorkerProcess]) -> None:
         for slot, worker in zip(self._slots, workers, strict=True):
@@ -289,10 +366,22 @@ class WorkerSet:
                 slot.worker.answered = True
 
     def overrun(self, worker_id: int) -> None:
-        """A request ran past its deadline in this worker: replace it, then let it finish what it still can."""
+        """A request ran past its deadline in this worker."""
+        self.replace(worker_id, "ran past a deadline")
+
+    def replace(self, worker_id: int, reason: str) -> None:
+        """Replace this worker, then let it finish what it still can; ``reason`` is what the log says of it."""
         for slot in self._slots:
             if slot.worker is not None and slot.worker.id == worker_id:
-                self._wish(slot, "ran past a deadline")
+                self._wish(slot, reason)
+
+    async def silent(self, timeout: float, age: float) -> list[int]:
+        """The workers, ready for at least ``age`` seconds, that take no notice of what they are sent for ``timeout``."""
+        old = time.monotonic() - age
+        slots = [slot for slot in self._slots if not slot.replace.is_set()]
+        workers = [slot.worker for slot in slots if slot.worker is not None and slot.worker.ready_at <= old]
+        found = await asyncio.gather(*(worker.is_silent(timeout) for worker in workers))
+        return [worker.id for worker, silent in zip(workers, found, strict=True) if silent]
 
     async def stop(self) -> None:
         """End all workers and what watches them."""
@@ -319,6 +408,9 @@ class WorkerSet:
         slot.reason = reason
         slot.replace.set()
 
+    async def _grow(self, slot: _Slot) -> None:
+        await self._keep(slot, await self._start_in(slot, 0.0))
+
     async def _keep(self, slot: _Slot, worker: WorkerProcess) -> None:
         """Watch one slot for as long as the set lives."""
         pause = 0.0
@@ -344,11 +436,14 @@ class WorkerSet:
             slot.replace.clear()
 
     async def _replace(self, slot: _Slot, pause: float) -> WorkerProcess:
-        """A ready worker in this slot, however many starts it takes."""
         self.restarts += 1
+        return await self._start_in(slot, pause)
+
+    async def _start_in(self, slot: _Slot, pause: float) -> WorkerProcess:
+        """A ready worker in this slot, however many starts it takes."""
         while True:
             await asyncio.sleep(pause)
-            worker = WorkerProcess(self.spec, next(self._ids), self._run_folder)
+            worker = self._worker(self.spec)
             began = time.monotonic()
             try:
                 await worker.start()

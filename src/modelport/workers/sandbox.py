@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from modelport.errors import CannotStart, WorkerFailed
 
@@ -62,6 +63,20 @@ class Sandbox:
         for target, link in self.links:
             arguments += ["--symlink", target, link]
         return [*arguments, "--chdir", PRIVATE, "--"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The sandbox as JSON has it."""
+        return {
+            "program": self.program,
+            "folders": [str(folder) for folder in self.folders],
+            "links": [list(link) for link in self.links],
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Sandbox":
+        """The sandbox that ``as_dict`` made the data of."""
+        links = tuple((target, link) for target, link in data["links"])
+        return cls(data["program"], tuple(map(Path, data["folders"])), links)
 
     @staticmethod
     def variables(values: dict[str, str]) -> dict[str, str]:

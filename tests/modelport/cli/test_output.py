@@ -1,23 +1,10 @@
-"""What commands print: one readable block for an error, log lines with a time."""
-
-import logging
-import re
-from collections.abc import Iterator
+"""What commands print: one readable block for an error."""
 
 import pytest
 
 from modelport import cli
-from modelport.cli.output import print_error, set_up_log
+from modelport.cli.output import print_error
 from modelport.errors import InvalidInput, WorkerFailed
-
-
-@pytest.fixture
-def log() -> Iterator[logging.Logger]:
-    log = logging.getLogger("modelport")
-    before, level = list(log.handlers), log.level
-    yield log
-    log.handlers[:] = before
-    log.setLevel(level)
 
 
 def test_an_error_is_one_block_without_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,14 +17,6 @@ def test_an_error_is_one_block_without_its_traceback(capsys: pytest.CaptureFixtu
 def test_an_error_without_a_hint_has_no_line_for_it(capsys: pytest.CaptureFixture[str]) -> None:
     print_error(InvalidInput("no"))
     assert capsys.readouterr().err == "error: no [BAD_REQUEST]\n"
-
-
-def test_log_lines_have_a_time_in_utc_and_a_level(log: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
-    set_up_log()
-    log.getChild("workers").warning("worker %d died", 7)
-    log.debug("not shown")
-    line = capsys.readouterr().err
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z WARNING worker 7 died\n", line)
 
 
 def test_an_error_of_a_command_ends_it_with_1(

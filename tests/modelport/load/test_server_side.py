@@ -4,13 +4,13 @@ import pytest
 
 from modelport.load.server_side import ServerSide, between, read_counters
 from modelport.serving import exposition
-from modelport.serving.metrics import Metrics, WorkerGauge, shared_memory
+from modelport.serving.metrics import Memory, Metrics, WorkerGauge, shared_memory
 
 
 @pytest.fixture
 def metrics() -> dict[str, Metrics]:
-    descriptor = shared_memory(1, 2)
-    found = {name: Metrics(descriptor, 0, 1, position, 2) for position, name in enumerate(("a", "b"))}
+    memory = Memory(shared_memory(1, 2), 1)
+    found = {name: Metrics(memory, 0, position) for position, name in enumerate(("a", "b"))}
     found["a"].workers = lambda: [WorkerGauge(1, 1 << 20), WorkerGauge(2, 1 << 20)]
     return found
 

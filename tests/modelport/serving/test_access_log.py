@@ -64,6 +64,30 @@ def test_a_line_of_json_tells_the_same_by_name(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_lines_say_what_they_are_about(tmp_path: Path, style: str) -> None:
+    path = tmp_path / "log"
+    with path.open("wb") as file:
+        log = AccessLog(style, file.fileno())
+        log.about(endpoint="churn", deployment="blue").add(**ANSWER)
+        log.about(endpoint="churn", deployment="green").add(**ANSWER)
+        log.add(**ANSWER)
+        log.close()
+    about = path.read_text().splitlines()
+    if style == "json":
+        assert [(json.loads(line).get("endpoint"), json.loads(line).get("deployment")) for line in about] == [
+            ("churn", "blue"),
+            ("churn", "green"),
+            (None, None),
+        ]
+    else:
+        assert [line.partition("encode=40us ")[2] for line in about] == [
+            "endpoint=churn deployment=blue id=abc-1",
+            "endpoint=churn deployment=green id=abc-1",
+            "id=abc-1",
+        ]
+
+
 def test_an_answer_without_a_prediction_has_no_phases_and_names_its_error(tmp_path: Path) -> None:
     (line,) = written(tmp_path, "text", {**ANSWER, "status": 404, "phases": None, "error": "NOT_FOUND"})
     assert line.endswith("POST /invocations 404 12.30ms NOT_FOUND id=abc-1")

@@ -15,7 +15,7 @@ from modelport.serving import exposition, http
 from modelport.serving.access_log import AccessLog
 from modelport.serving.http import HttpServer, Limits, Request
 from modelport.serving.invocations import read_accept
-from modelport.serving.metrics import Metrics, shared_memory
+from modelport.serving.metrics import Memory, Metrics, shared_memory
 from modelport.serving.model_routes import ModelRoutes, Options
 from modelport.serving.routes import Routes
 from modelport.serving.served_model import ServedModel
@@ -65,7 +65,7 @@ class Bench:
             on_overrun=self.overrun.append,
         )
         self.descriptor = shared_memory(1)
-        self.metrics = Metrics(self.descriptor, 0, 1)
+        self.metrics = Metrics(Memory(self.descriptor, 1))
         self.log = AccessLog("off")
         self.requests: list[Request] = []
         model = ServedModel("m", folder, {"flavors": {"python_function": {"loader_module": "x", "streamable": True}}})

@@ -9,7 +9,8 @@ import pytest
 import uvloop
 
 from modelport.workers import pool as pool_module
-from modelport.workers.pool import WINDOW, Call, Overloaded, Pool, Stream
+from modelport.workers.call import Call, Stream
+from modelport.workers.pool import WINDOW, Overloaded, Pool
 from modelport_runtime import wire
 from tests.modelport.workers.peer import Peer
 
@@ -686,3 +687,147 @@ def test_a_stream_that_has_begun_is_never_repeated(run: Any) -> None:
         assert (pieces, spare.inbox.empty()) == ([b"x"], True)
 
     run(test, retry_user_code=True)
+
+
+# -- limits that change ------------------------------------------------------------------------------------------------
+
+
+def limits(**changes: Any) -> dict[str, Any]:
+    unchanged = {"timeout": 20.0, "max_queue": 1024, "retry_user_code": False, "window": None, "max_wait": None}
+    return {**unchanged, **changes}
+
+
+def test_a_worker_is_given_no_more_than_it_may_have(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peers = [await bench.add() for _ in range(2)]
+        bench.pool.limit(**limits(window=2))
+        asked = [bench.ask() for _ in range(5)]
+        await settled()
+        assert [peer.inbox.qsize() for peer in peers] == [2, 2]
+        assert bench.pool.waiting == 1
+        bench.pool.limit(**limits())  # the one that waits need not wait any more
+        await settled()
+        assert bench.pool.waiting == 0
+        for peer in peers:
+            while not peer.inbox.empty():
+                peer.result(peer.inbox.get_nowait().id)
+        assert [await answer_of(done) for _, done in asked] == [b"done"] * 5
+
+    run(test)
+
+
+def test_more_or_fewer_may_be_open_from_one_moment_to_the_next(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.add()
+        bench.ask()
+        bench.pool.limit(**limits(max_queue=1))
+        with pytest.raises(Overloaded):
+            bench.ask()
+        assert bench.pool.full
+        bench.pool.limit(**limits(max_queue=2))
+        bench.ask()
+
+    run(test)
+
+
+def test_what_is_open_has_no_longer_than_what_comes_after_a_shorter_time_out(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add(user_code=True)
+        first, first_done = bench.ask()
+        await peer.next(wire.INFER)
+        peer.begin(first.id)
+        await settled()
+        bench.pool.limit(**limits(timeout=0.15))
+        _, second_done = bench.ask()
+        assert await code_of(first_done) == "DEADLINE_EXCEEDED"
+        assert await code_of(second_done) == "DEADLINE_EXCEEDED"
+        assert bench.overrun == [peer.address.id]
+
+    run(test)
+
+
+def test_a_longer_time_out_holds_for_what_comes_after_it(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        _, first = bench.ask()
+        bench.pool.limit(**limits(timeout=20.0))
+        _, second = bench.ask()
+        assert await code_of(first) == "DEADLINE_EXCEEDED"
+        await settled()
+        assert not second.done()
+
+    run(test, timeout=0.1)
+
+
+def test_limits_may_change_where_nothing_is_open(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        _, done = bench.ask()
+        peer.result((await peer.next(wire.INFER)).id)
+        assert await answer_of(done) == b"done"
+        bench.pool.limit(**limits(timeout=0.1, max_wait=0.1))
+        await asyncio.sleep(0.15)
+        _, done = bench.ask()
+        assert await code_of(done) == "DEADLINE_EXCEEDED"
+
+    run(test)
+
+
+@pytest.mark.parametrize("max_wait", [0.0, 0.1])
+def test_a_call_that_no_worker_was_given_in_time_is_refused_and_the_rest_goes_on(run: Any, max_wait: float) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        bench.pool.limit(**limits(window=1, max_wait=max_wait))
+        first, first_done = bench.ask()
+        refused = [bench.ask()[1] for _ in range(3)]
+        await peer.next(wire.INFER)
+        assert [await code_of(done) for done in refused] == ["REQUEST_LIMIT_EXCEEDED"] * 3
+        assert (bench.pool.open, bench.pool.waiting) == (1, 0)
+        await asyncio.sleep(max_wait)
+        assert not first_done.done()  # a worker has it
+        peer.result(first.id)
+        assert await answer_of(first_done) == b"done"
+        later, later_done = bench.ask()
+        assert (await peer.next(wire.INFER)).id == later.id
+        peer.result(later.id)
+        assert await answer_of(later_done) == b"done"
+
+    run(test)
+
+
+def test_a_worker_that_frees_up_in_time_takes_what_waits(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        bench.pool.limit(**limits(window=1, max_wait=0.5))
+        calls = [bench.ask() for _ in range(3)]
+        for _ in calls:
+            peer.result((await peer.next(wire.INFER)).id)
+        assert [await answer_of(done) for _, done in calls] == [b"done"] * 3
+
+    run(test)
+
+
+def test_a_call_that_a_worker_had_is_not_refused_for_waiting(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        peer = await bench.add()
+        bench.pool.limit(**limits(max_wait=0.1))
+        _, done = bench.ask()
+        await peer.next(wire.INFER)
+        await peer.die()  # the call waits for another worker
+        await asyncio.sleep(0.3)
+        assert not done.done()
+        other = await bench.add()
+        other.result((await other.next(wire.INFER)).id)
+        assert await answer_of(done) == b"done"
+
+    run(test)
+
+
+def test_a_shorter_wait_holds_for_those_that_wait_already(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        bench.pool.limit(**limits(max_wait=10.0))
+        _, first = bench.ask()
+        bench.pool.limit(**limits(max_wait=0.1))
+        _, second = bench.ask()
+        assert [await code_of(done) for done in (first, second)] == ["REQUEST_LIMIT_EXCEEDED"] * 2
+
+    run(test)

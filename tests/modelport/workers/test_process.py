@@ -17,6 +17,7 @@ import uvloop
 import modelport_runtime
 from modelport.errors import WorkerFailed
 from modelport.workers import process
+from modelport.workers.comparing import Comparison
 from modelport.workers.process import WorkerAddress, WorkerSet
 from modelport.workers.spec import WorkerSpec
 
@@ -44,6 +45,8 @@ if act == "crash":
     os.kill(os.getpid(), signal.SIGKILL)
 if act == "large":
     large = b"x" * (100 << 20)
+if act == "raise":
+    raise SystemExit("cannot go on")
 if act == "refuse":
     error = {"message": "the licence is missing", "code": "MODEL_NOT_LOADABLE", "hint": "buy one", "traceback": "in load"}
     channel.send(wire.ERROR, 0, json.dumps(error).encode())
@@ -100,7 +103,7 @@ class Bench:
             allow_python_mismatch=False,
         )
         self.tables: list[list[WorkerAddress]] = []
-        self.set = WorkerSet(self.spec, count, self.run_folder, self.tables.append, 0.0, memory_limit)
+        self.set = WorkerSet(self.spec, count, self.run_folder, self.tables.append, 0.0, memory_limit, look=Comparison)
 
     def pids(self) -> list[int]:
         """Processes of all starts so far, in their order."""
@@ -173,6 +176,31 @@ def test_all_workers_are_ready_when_start_returns(run: Any) -> None:
         assert bench.set.restarts == 0
 
     run(test, "serve", count=3)
+
+
+def test_numbers_that_json_does_not_have_are_null(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        bench.set.spec = dataclasses.replace(
+            bench.spec, mlmodel={"a": [float("nan"), {"b": -float("inf")}], "c": "\u00e9"}
+        )
+        facts = await bench.set.start()
+        assert facts["settings"]["mlmodel"] == {"a": [None, {"b": None}], "c": "\u00e9"}
+
+    run(test, "serve")
+
+
+def test_what_workers_write_goes_where_it_is_wanted(run: Any, tmp_path: Path) -> None:
+    with (tmp_path / "output").open("wb") as output:
+
+        async def test(bench: Bench) -> None:
+            bench.set = WorkerSet(
+                bench.spec, 1, bench.run_folder, bench.tables.append, 0.0, output=output.fileno(), look=Comparison
+            )
+            with pytest.raises(WorkerFailed):
+                await bench.set.start()
+
+        run(test, "raise")
+    assert b"cannot go on" in (tmp_path / "output").read_bytes()
 
 
 def test_a_model_that_cannot_be_loaded_is_told_in_the_worker_s_words(run: Any) -> None:
@@ -394,6 +422,70 @@ def test_a_stop_takes_a_reload_along(run: Any) -> None:
             await reloading
 
     run(test, "serve", "hang")
+
+
+# -- another number of workers
+
+
+def test_workers_that_are_added_count_as_they_become_ready_and_are_watched(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        bench.set.resize(3)
+        await bench.until(lambda: len(bench.tables[-1]) == 3)
+        assert [len(table) for table in bench.tables] == [1, 2, 3]
+        assert bench.set.restarts == 0
+        os.kill(bench.tables[-1][2].pid, signal.SIGKILL)
+        await bench.until(lambda: len(bench.tables) == 5 and len(bench.tables[-1]) == 3)
+        assert bench.set.restarts == 1
+
+    run(test, "serve", "refuse", "serve")
+
+
+def test_workers_that_are_too_many_leave_the_table_at_once_and_then_end(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        (before,) = bench.tables
+        bench.set.resize(1)
+        assert bench.tables[1:] == [before[:1]]
+        await bench.until(lambda: bench.alive() == [before[0].pid])
+        bench.set.resize(1)
+        assert (len(bench.tables), bench.set.restarts) == (2, 0)
+
+    run(test, "serve", count=3)
+
+
+def test_fewer_workers_are_wanted_and_those_that_are_not_there_go_first(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        first, second = bench.tables[0]
+        os.kill(first.pid, signal.SIGKILL)
+        await bench.until(lambda: len(bench.pids()) == 3)
+        bench.set.resize(1)
+        await bench.until(lambda: bench.alive() == [second.pid])
+        assert bench.tables[-1] == [second]
+
+    run(test, "serve", "serve", "hang", count=2)
+
+
+def test_another_number_that_is_wanted_during_the_first_start_holds_afterwards(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        starting = asyncio.ensure_future(bench.set.start())
+        await asyncio.sleep(0)
+        bench.set.resize(2)
+        await starting
+        await bench.until(lambda: len(bench.tables[-1]) == 2)
+
+    run(test, "serve")
+
+
+def test_a_stop_takes_along_what_is_being_added_and_taken_away(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.set.start()
+        bench.set.resize(1)
+        bench.set.resize(2)
+        await bench.until(lambda: len(bench.pids()) == 3)
+
+    run(test, "deaf", "deaf", "hang", count=2)
 
 
 # -- memory

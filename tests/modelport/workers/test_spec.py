@@ -1,7 +1,9 @@
 """What a worker is started with does not depend on the folder that we were started in."""
 
+import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from modelport.errors import CannotStart, ModelNotAllowed
 from modelport.settings import SafetySettings
 from modelport.workers import spec
+from modelport.workers.sandbox import Sandbox
 from modelport.workers.spec import WorkerSpec, admit, worker_spec
 
 
@@ -25,6 +28,12 @@ def test_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert found.python == str(tmp_path / "python")
     assert found.bundle.parent == tmp_path / "home" / "runtime"
     assert found.sys_path == [str(tmp_path / "here"), "/there"]
+
+
+def test_a_spec_comes_back_from_json(tmp_path: Path) -> None:
+    shut_in = Sandbox("/usr/bin/bwrap", (tmp_path, Path("/opt/python")), (("python3.11", "/usr/bin/python3"),))
+    given = replace(made(tmp_path), sandbox=shut_in, withheld=("TOKEN (not set)",), mlmodel={"a": {"b": [1.5]}})
+    assert WorkerSpec.from_dict(json.loads(json.dumps(given.as_dict()))) == given
 
 
 def test_the_cores_are_shared_where_nobody_said_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
