@@ -103,7 +103,7 @@ def made(home: Path) -> Iterator[World]:
     def status() -> dict[str, Any]:
         for error in failure:
             raise error
-        return {"version": "0"}
+        return {"version": "0", "checks": []}
 
     control = Control(
         store=store,
@@ -111,6 +111,7 @@ def made(home: Path) -> Iterator[World]:
         secret=Secret(home),
         settings=settings,
         wake=lambda: None,
+        settle=lambda: None,
         metrics=lambda: b"modelport_up 1\n",
         status=status,
         ready=lambda deployment_id: 0,

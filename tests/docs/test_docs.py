@@ -1,18 +1,12 @@
 """The documents are true: their commands run and print what they show, their tables agree with the code."""
 
-import contextlib
 import hashlib
-import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -28,16 +22,28 @@ from modelport_runtime import batching, scoring, worker
 from modelport_runtime.payload import decoding
 from modelport_runtime.schema import TensorSpec
 from modelport_runtime.signature import read_signature
+from tests.docs.pages import (
+    DOCUMENTS,
+    PAYLOADS,
+    QUICKSTART,
+    README,
+    SERVING,
+    TIMEOUT,
+    UP_PAGES,
+    blocks,
+    blocks_of,
+    compare,
+    run_in_one_shell,
+    runnable,
+    table_rows,
+)
 from tests.end_to_end.server import environment, free_port, running
 from tests.support.once import made_once
 from tests.support.saved import ROOT, SAVING_PYTHON, saved_by
 
 ADDRESS = "127.0.0.1:5000"
-TIMEOUT = 90
-README = ROOT / "README.md"
-SERVING = ROOT / "docs" / "serving.md"
-PAYLOADS = ROOT / "docs" / "payloads.md"
-DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+ASKED_ELSEWHERE = {PAYLOADS, QUICKSTART, *UP_PAGES}
+"""Documents whose commands need more than a checkout; other tests run them."""
 NOT_RUN = {
     "make demo ARGS=--once": "the first line is run by a test of its own; the second one runs that test",
     ".envs/mlflow-3/bin/python rent.py": (
@@ -53,40 +59,6 @@ NOT_RUN = {
     "make setup": "they build the environment that the tests themselves run in",
 }
 """First line of each block that is not run → the reason, which the document says too."""
-
-_FENCE = re.compile(
-    r"(?:<!-- not run by tests/docs: (?P<reason>.*?) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)```\n", re.DOTALL
-)
-_EXPECTED = re.compile(r"\n```(?P<kind>text|json)\n(?P<text>.*?)```\n", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block; ``expected`` is the one after it, which shows what it prints."""
-
-    kind: str
-    text: str
-    reason: str | None
-    expected: str | None
-    expected_kind: str | None
-
-
-def blocks(document: Path) -> list[Block]:
-    return blocks_of(document.read_text())
-
-
-def blocks_of(content: str) -> list[Block]:
-    found = []
-    for match in _FENCE.finditer(content):
-        output = _EXPECTED.match(content, match.end())
-        text, kind = (output["text"], output["kind"]) if output else (None, None)
-        found.append(Block(match["kind"], match["text"], match["reason"], text, kind))
-    return found
-
-
-def runnable(document: Path, kind: str) -> list[Block]:
-    return [block for block in blocks(document) if block.kind == kind and block.reason is None]
-
 
 # -- running -----------------------------------------------------------------------------------------------------------
 
@@ -116,14 +88,16 @@ def checkout(rent: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "document", [d for d in DOCUMENTS if runnable(d, "bash") and d != PAYLOADS], ids=lambda path: path.name
+    "document", [d for d in DOCUMENTS if runnable(d, "bash") and d not in ASKED_ELSEWHERE], ids=lambda path: path.name
 )
 def test_the_commands_of_a_document_run_and_print_what_it_shows(document: Path, checkout: Path) -> None:
     port = free_port()
     steps = runnable(document, "bash")
-    printed = _run_in_one_shell([block.text.replace(ADDRESS, f"127.0.0.1:{port}") for block in steps], checkout, port)
+    printed = run_in_one_shell(
+        [block.text.replace(ADDRESS, f"127.0.0.1:{port}") for block in steps], checkout, {"MLFLOW_PORT": str(port)}
+    )
     for block, output in zip(steps, printed, strict=True):
-        _compare(block, output.replace(f"127.0.0.1:{port}", ADDRESS))
+        compare(block, output.replace(f"127.0.0.1:{port}", ADDRESS))
 
 
 @pytest.fixture(scope="module")
@@ -153,9 +127,9 @@ def test_every_request_of_the_payloads_gets_the_answer_that_is_shown(
     with running(payload_models(name), tmp_path / "server") as server:
         address = f"127.0.0.1:{server.port}"
         texts = [path, *(block.text.replace(ADDRESS, address) for block in steps)]
-        printed = _run_in_one_shell(texts, tmp_path, server.port)[1:]
+        printed = run_in_one_shell(texts, tmp_path, {"MLFLOW_PORT": str(server.port)})[1:]
     for block, output in zip(steps, printed, strict=True):
-        _compare(block, output)
+        compare(block, output)
 
 
 @pytest.mark.parametrize("name", _payload_parts())
@@ -189,7 +163,7 @@ def test_the_python_blocks_of_the_api_run_and_print_what_they_show(checkout: Pat
     )
     assert done.returncode == 0, done.stderr
     for number, block in enumerate(steps):
-        _compare(block, (checkout / f"output-{number}").read_text())
+        compare(block, (checkout / f"output-{number}").read_text())
 
 
 def test_the_demo_ends_with_a_prediction() -> None:
@@ -198,48 +172,6 @@ def test_the_demo_ends_with_a_prediction() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert '{"predictions":["class_0","class_0"]}' in done.stdout
-
-
-def _run_in_one_shell(texts: list[str], folder: Path, port: int) -> list[str]:
-    """What each block printed. What was put in the background is stopped at the end.
-
-    Each block has a file of its own for its output, which its servers go on writing to.
-    """
-    outputs = [folder / f"output-{number}" for number in range(len(texts))]
-    steps = [f"exec > {output} 2>&1\n{text}" for output, text in zip(outputs, texts, strict=True)]
-    (folder / "commands.sh").write_text("set -euo pipefail\n" + "".join(steps))
-    variables = {**environment(), "MLFLOW_PORT": str(port)}
-    shell = subprocess.Popen(["bash", "commands.sh"], cwd=folder, env=variables, start_new_session=True)
-    try:
-        code = shell.wait(timeout=TIMEOUT)
-    finally:
-        _stop_group(shell.pid)
-    printed = [output.read_text() for output in outputs if output.exists()]
-    assert code == 0, f"exit code {code} in this block:\n{texts[len(printed) - 1]}\nIt printed:\n{printed[-1]}"
-    return printed
-
-
-def _stop_group(group: int) -> None:
-    """Ask all that are left to end, wait a little, and see to it."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGTERM)
-        until = time.monotonic() + 10
-        while time.monotonic() < until:
-            os.killpg(group, 0)
-            time.sleep(0.05)
-        os.killpg(group, signal.SIGKILL)
-
-
-def _compare(block: Block, printed: str) -> None:
-    if block.expected is None:
-        return
-    if block.expected_kind == "json":
-        assert json.loads(printed) == json.loads(block.expected), block.text
-    else:
-        pattern = ".*".join(re.escape(part) for part in block.expected.strip().split("…"))
-        assert re.fullmatch(pattern, printed.strip(), re.DOTALL), (
-            f"{block.text}\nprinted:\n{printed}\nthe document shows:\n{block.expected}"
-        )
 
 
 # -- agreeing ----------------------------------------------------------------------------------------------------------
@@ -258,7 +190,7 @@ def test_what_is_not_run_is_known_with_its_reason() -> None:
 
 
 def test_every_flag_is_documented_with_its_default() -> None:
-    rows = {cells[0]: cells for cells in _table_rows(README) if cells[0].startswith("`-")}
+    rows = {cells[0]: cells for cells in table_rows(README) if cells[0].startswith("`-")}
     documented = {flag: cells for first, cells in rows.items() for flag in re.findall(r"`(-[\w-]+)`", first)}
     command = typer.main.get_command(modelport.cli.app).commands["serve"]  # type: ignore[attr-defined]
     flags = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
@@ -275,7 +207,7 @@ def test_every_flag_is_documented_with_its_default() -> None:
 def test_every_error_code_is_documented_with_its_status() -> None:
     documented = {
         cells[0].strip("`"): int(cells[1])
-        for cells in _table_rows(SERVING)
+        for cells in table_rows(SERVING)
         if re.fullmatch(r"`[A-Z_]+`", cells[0]) and cells[1].isdigit()
     }
     sources = "".join(path.read_text() for path in (ROOT / "src" / "modelport" / "serving").glob("*.py"))
@@ -297,7 +229,7 @@ def test_every_error_class_has_a_documented_code() -> None:
 def test_every_metric_is_documented() -> None:
     shown = exposition.text({"m": metrics.Metrics(metrics.Memory(metrics.shared_memory(1), 1))}).decode()
     names = dict(re.findall(r"^# TYPE (\w+) (\w+)$", shown, re.MULTILINE))
-    documented = {cells[0].strip("`"): cells[1] for cells in _table_rows(SERVING) if cells[0].startswith("`modelport_")}
+    documented = {cells[0].strip("`"): cells[1] for cells in table_rows(SERVING) if cells[0].startswith("`modelport_")}
     assert documented == names
     assert all(f"`{phase}`" in SERVING.read_text() for phase in metrics.PHASES)
 
@@ -355,8 +287,3 @@ def test_links_between_documents_lead_somewhere() -> None:
 def _anchors(document: Path) -> set[str]:
     headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
-
-
-def _table_rows(document: Path) -> list[list[str]]:
-    lines = [line for line in document.read_text().splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]

@@ -65,10 +65,14 @@ class Asking:
         answer = self._connection.getresponse()
         data = answer.read()
         if answer.will_close:
-            self._connection.close()
-            self._connection = None
+            self.close()
         told = tuple((name.lower(), value) for name, value in answer.getheaders() if name.lower() != "date")
         return Answer(answer.status, told, data)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def bearer(key: str) -> bytes:

@@ -134,6 +134,7 @@ def test_the_same_through_the_plugin_of_the_real_mlflow(server: UpServer, exampl
     script = Path(__file__).with_name("rollout_by_plugin.py")
     done = subprocess.run(
         [SAVING_PYTHON, "-W", "ignore", script, server.url, examples / "models" / "house-prices"],
+        cwd=examples,
         env={**server.variables, "PYTHONPATH": str(installed)},
         capture_output=True,
         text=True,

@@ -5,6 +5,7 @@ from typing import Any
 
 from modelport import errors
 from modelport.errors import InvalidInput, ModelportError
+from modelport_runtime.errors import ModelFailed
 
 _CLASSES = (
     errors.NotFound,
@@ -43,6 +44,28 @@ class ProvisioningFailed(ModelportError):
     def __init__(self, message: str, *, outcome: Any, code: str, hint: str | None = None) -> None:
         super().__init__(message, code=code, hint=hint)
         self.outcome = outcome
+
+
+_OF_ENDPOINTS: dict[int, tuple[type[ModelportError], str]] = {
+    400: (errors.InvalidInput, "BAD_REQUEST"),
+    404: (errors.NotFound, "RESOURCE_DOES_NOT_EXIST"),
+    408: (ModelportError, "DEADLINE_EXCEEDED"),
+    413: (errors.InvalidInput, "REQUEST_TOO_LARGE"),
+    424: (ModelFailed, "MODEL_FAILED"),
+    429: (ModelportError, "REQUEST_LIMIT_EXCEEDED"),
+    503: (ModelportError, "NOT_READY"),
+}
+"""Endpoints answer in Azure's form: a message, and no code but the status."""
+
+
+def of_endpoint(status: int, body: bytes, source: str) -> ModelportError:
+    """The error that an endpoint answers with."""
+    kind, code = _OF_ENDPOINTS.get(status, (ModelportError, "INTERNAL_ERROR"))
+    try:
+        message = str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        message = body[:200].decode("utf-8", "replace").strip()
+    return kind(message or f"{source} answered {status}", code=code)
 
 
 def as_raised(status: int, body: bytes, source: str) -> ModelportError:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelport.client.connection import Connection
-from modelport.client.errors import as_raised
+from modelport.client.errors import of_endpoint
 from modelport.domain.credentials import Credentials, Keys
 
 DEPLOYMENT_HEADER = "azureml-model-deployment"
@@ -48,5 +48,5 @@ def ask(connection: Connection, access: Access, url: str, body: bytes | None, de
     if status == 401:
         return None
     if status != 200:
-        raise as_raised(status, answer, url)
+        raise of_endpoint(status, answer, url)
     return answer

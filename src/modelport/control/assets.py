@@ -133,5 +133,6 @@ def _check_label(label: str | None) -> None:
 
 def _not_found(noun: str, name: str, version: str | None, there: list[str]) -> NotFound:
     if not there:
-        return NotFound(f"there is no {noun} {name!r}", hint=f"`modelport {noun} list` shows what there is.")
+        listing = "modelport model list" if noun == "model" else "modelport environment list --registered"
+        return NotFound(f"there is no {noun} {name!r}", hint=f"`{listing}` shows what there is.")
     return NotFound(f"there is no version {version} of {noun} {name!r}", hint=f"There is {', '.join(there[:10])}.")

@@ -4,7 +4,6 @@ import logging
 import os
 import threading
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ from modelport.domain.seen import Minute
 from modelport.errors import StoreFailed
 from modelport.serving import exposition
 from modelport.serving.exposition import DeploymentGauges
-from modelport.serving.metrics import DURATION, JOINED_ROWS, SECONDS, Memory, WorkerGauge, requests_by_status
+from modelport.serving.metrics import DURATION, JOINED_ROWS, Memory, WorkerGauge, requests_by_status
 from modelport.store.store import Store
 from modelport.workers.memory import resident_memory
 
@@ -108,10 +107,10 @@ class Counting:
                     endpoint=counted.endpoint,
                     deployment=counted.deployment,
                     requests={str(status): number for status, number in requests_by_status(differences).items()},
-                    latency_p50=percentile(differences, 0.50),
-                    latency_p90=percentile(differences, 0.90),
-                    latency_p95=percentile(differences, 0.95),
-                    latency_p99=percentile(differences, 0.99),
+                    latency_p50=_milliseconds(differences, 0.50),
+                    latency_p90=_milliseconds(differences, 0.90),
+                    latency_p95=_milliseconds(differences, 0.95),
+                    latency_p99=_milliseconds(differences, 0.99),
                     rows=int(differences[JOINED_ROWS.sum]),
                     instances=len(counted.pids),
                     memory_bytes=sum(map(resident_memory, counted.pids)),
@@ -121,22 +120,10 @@ class Counting:
         return found
 
 
-def percentile(slots: Sequence[float], share: float) -> float | None:
-    """Milliseconds below which this share of the requests was answered, as far as the histogram tells; None: there was none."""
-    counts = slots[DURATION.start : DURATION.start + len(SECONDS) + 1]
-    total = sum(counts)
-    if total <= 0:
-        return None
-    cumulative, sums = 0.0, []
-    for count in counts:
-        cumulative += count
-        sums.append(cumulative)
-    bucket = bisect_left(sums, share * total)
-    if bucket >= len(SECONDS):
-        return SECONDS[-1] * 1000
-    below = sums[bucket - 1] if bucket else 0.0
-    start = SECONDS[bucket - 1] if bucket else 0.0
-    return round((start + (SECONDS[bucket] - start) * (share * total - below) / counts[bucket]) * 1000, 3)
+def _milliseconds(slots: Sequence[float], share: float) -> float | None:
+    """Below which this share of the requests was answered, as far as the histogram tells; None: there was none."""
+    seconds = DURATION.quantile(slots, share)
+    return None if seconds is None else round(seconds * 1000, 3)
 
 
 def _cpu_seconds(pid: int) -> float:

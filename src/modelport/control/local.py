@@ -31,13 +31,15 @@ _STATES = ProvisioningState
 
 @dataclass(frozen=True)
 class Control:
-    """What the planes of all users share. ``wake`` is called when something else is wanted than before."""
+    """What the planes of all users share. ``wake`` has whatever works look at what is wanted."""
 
     store: Store
     content: ContentStore
     secret: Secret
     settings: UpSettings
     wake: Callable[[], None]
+    settle: Callable[[], None]
+    """Wakes it, and returns when what is wanted is in force."""
     metrics: Callable[[], bytes]
     status: Callable[[], dict[str, Any]]
     ready: Callable[[str], int]
@@ -244,7 +246,7 @@ class LocalControlPlane:
                 return self._control.secret.keys(endpoint.id, _generations(transaction, endpoint.id))
             token, stored = new_token(endpoint.id)
             transaction.put_credential(stored)
-        self._control.wake()
+        self._control.settle()
         return token
 
     def regenerate_keys(self, name: str, key_type: KeyType) -> Credentials:
@@ -261,7 +263,7 @@ class LocalControlPlane:
             stored = self._control.secret.stored(endpoint.id, key_type, generations[key_type])
             transaction.put_credential(stored)
             self._audit(transaction, "regenerate_keys", f"online-endpoint/{name}", key=key_type)
-        self._control.wake()
+        self._control.settle()
         return self._control.secret.keys(endpoint.id, generations)
 
     # -- online deployments --------------------------------------------------------------------------------------------
@@ -341,7 +343,7 @@ class LocalControlPlane:
                 raise Conflict(f"there is a user {user.name!r}")
             transaction.add_user(user, digest(key))
             self._audit(transaction, "create_user", f"user/{user.name}")
-        self._control.wake()
+        self._control.settle()
         return user, key
 
     def list_users(self) -> list[User]:
@@ -357,7 +359,7 @@ class LocalControlPlane:
                 raise NotFound(f"there is no user {name!r}")
             transaction.remove_user(name)
             self._audit(transaction, "delete_user", f"user/{name}")
-        self._control.wake()
+        self._control.settle()
 
     # -- seeing --------------------------------------------------------------------------------------------------------
 

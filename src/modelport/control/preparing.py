@@ -19,7 +19,7 @@ from modelport.domain.instance_type import InstanceType, instance_type
 from modelport.domain.online_deployment import OnlineDeployment
 from modelport.domain.revision import Revision
 from modelport.environments.preparing import worker_spec_of
-from modelport.errors import InvalidInput, ModelNotLoadable
+from modelport.errors import InvalidInput, ModelNotLoadable, ModelportError
 from modelport.model import environment_spec, location, mlmodel
 from modelport.settings import MIB, EnvironmentSettings, SafetySettings, UpSettings, environment_manager
 from modelport.store.content import ContentStore
@@ -51,7 +51,10 @@ def prepare(
         folder = location.resolve(str(source))
         if environment is not None and environment.conda_file is not None:
             folder = _with_environment(folder, environment, settings.home, revision)
-        spec = _worker_spec(folder, deployment, revision, settings)
+        try:
+            spec = _worker_spec(folder, deployment, revision, settings)
+        except ModelportError as error:
+            raise _in_the_users_words(error, folder) from None
         log.info("%s runs with %s", folder, spec.python)
     size = _size(revision)
     wanted = WantedWorkers(
@@ -64,6 +67,16 @@ def prepare(
         liveness=routing.liveness(revision),
     )
     return asdict(wanted)
+
+
+def _in_the_users_words(error: ModelportError, folder: Path) -> ModelportError:
+    """The error with the model's own name where it says the path of our copy, which nobody is to change."""
+
+    def said(text: str | None) -> str | None:
+        return None if text is None else text.replace(str(folder), folder.name)
+
+    error.message, error.hint = said(error.message) or "", said(error.hint)
+    return error
 
 
 def _referred(

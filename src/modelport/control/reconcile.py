@@ -31,6 +31,8 @@ log = logging.getLogger("modelport.control")
 
 BUILDERS = 2
 """Environments that are prepared at once."""
+SETTLED_WITHIN = 5.0
+"""Seconds that a key which was made or ended is waited for to be known, or no more, everywhere."""
 INTERVAL = 30.0
 """Seconds after which it looks though nobody woke it: tokens expire."""
 _STATES = ProvisioningState
@@ -67,6 +69,9 @@ class Reconciler:
         self._send = send
         self._forget = forget
         self._woken = threading.Event()
+        self._settled = threading.Condition()
+        self._begun = self._ended = 0
+        """Passes."""
         self._stopping = False
         self._reports: dict[str, Report] = {}
         self._sent: _Sent | None = None
@@ -91,6 +96,18 @@ class Reconciler:
         """Something else is wanted."""
         self._woken.set()
 
+    def settle(self, timeout: float = SETTLED_WITHIN) -> None:
+        """Returns once what is wanted now is routed by every scoring process, or when the time is over."""
+        with self._settled:
+            target = self._begun + 1
+            self._woken.set()
+            self._settled.wait_for(lambda: self._ended >= target and self.is_applied, timeout)
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether every scoring process routes by the last table."""
+        return self._sent is not None and self._applied >= self._sent.table.version
+
     def reported(self, report: Report) -> None:
         """What the supervisor says of a set of workers."""
         if report.state == "gone":
@@ -101,7 +118,9 @@ class Reconciler:
 
     def applied(self, version: int) -> None:
         """Every scoring process routes by this table."""
-        self._applied = max(self._applied, version)
+        with self._settled:
+            self._applied = max(self._applied, version)
+            self._settled.notify_all()
         self.wake()
 
     def reports(self, deployment_id: str) -> list[Report]:
@@ -121,9 +140,14 @@ class Reconciler:
     def _run(self) -> None:
         while not self._stopping:
             self._woken.clear()
+            with self._settled:
+                self._begun += 1
             wait = INTERVAL
             try:
                 self._pass()
+                with self._settled:
+                    self._ended = self._begun
+                    self._settled.notify_all()
             except StoreFailed as error:
                 log.error("%s", error)
                 wait = 1.0
@@ -167,7 +191,7 @@ class Reconciler:
                 endpoint.provisioning_state in _BUSY
                 and self._sent is not None
                 and endpoint.id in self._sent.endpoints
-                and self._applied >= self._sent.table.version
+                and self.is_applied
             ):
                 steps.append(partial(_endpoint_succeeds, endpoint=endpoint))
         return steps
@@ -195,7 +219,7 @@ class Reconciler:
     def _is_in_force(self, deployment: OnlineDeployment, last: Revision) -> bool:
         """Whether what is wanted of it is what answers."""
         sent, report = self._sent, self._report(last)
-        if last.state != "live" or sent is None or report is None or self._applied < sent.table.version:
+        if last.state != "live" or sent is None or report is None or not self.is_applied:
             return False
         if (last.deployment_id, last.number) not in sent.revisions:
             return False
@@ -209,13 +233,13 @@ class Reconciler:
         """Whether nothing of it runs or is routed to any more."""
         ids = {str(revision.workers["id"]) for revision in revisions if revision.workers is not None}
         sent = self._sent
-        if sent is None or self._applied < sent.table.version:
+        if sent is None or not self.is_applied:
             return False
         return not ids & {workers.id for workers in sent.table.workers} and not ids & set(self._reports)
 
     def _is_out_of_force(self, endpoint: str) -> bool:
         sent = self._sent
-        if sent is None or self._applied < sent.table.version:
+        if sent is None or not self.is_applied:
             return False
         return all(route.name != endpoint for route in sent.table.endpoints)
 
@@ -225,6 +249,11 @@ class Reconciler:
             if revision.position is not None:
                 self._forget(revision.position)
         transaction.remove_deployment(deployment.endpoint_name, deployment.name)
+
+    def all_ready(self) -> dict[str, int]:
+        """Deployment's id → how many of its workers can be given requests."""
+        with self._store.reading() as transaction:
+            return {deployment.id: self.ready(deployment.id) for deployment in transaction.deployments()}
 
     def counted(self) -> dict[int, Counted]:
         """What is counted at which position."""

@@ -125,8 +125,9 @@ def _snake(value: Any) -> Any:
 
 Name = Annotated[str, AfterValidator(_checked_name)]
 """Of an endpoint or deployment; lower case."""
-Text = Annotated[str, BeforeValidator(_as_text)]
+_Written = str | int | float | bool
+Text = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=_Written)]
 """Numbers are taken as they are written."""
-Texts = Annotated[dict[str, str], BeforeValidator(_as_texts)]
+Texts = Annotated[dict[str, str], BeforeValidator(_as_texts, json_schema_input_type=dict[str, _Written])]
 Choice = BeforeValidator(_snake)
 """For values of a list: upper or lower case, camel or snake."""

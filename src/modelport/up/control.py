@@ -16,6 +16,7 @@ import uvicorn
 
 import modelport_runtime
 from modelport.control.access import Access
+from modelport.control.checking import checks
 from modelport.control.counting import Counting
 from modelport.control.local import Control, LocalControlPlane
 from modelport.control.reconcile import Reconciler
@@ -78,6 +79,7 @@ async def _run(settings: UpSettings, control: socket.socket, listener: socket.so
             "disk_free_bytes": disk.free,
             "disk_total_bytes": disk.total,
             "workers": reconciler.all_reports(),
+            "checks": checks(store, settings, reconciler.all_ready(), reconciler.is_applied),
         }
 
     shared = Control(
@@ -86,6 +88,7 @@ async def _run(settings: UpSettings, control: socket.socket, listener: socket.so
         secret=Secret(settings.home),
         settings=settings,
         wake=reconciler.wake,
+        settle=reconciler.settle,
         metrics=counting.text,
         status=status,
         ready=reconciler.ready,

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperOption
@@ -17,6 +17,12 @@ from modelport.cli.endpoints.arguments import Option, arranged
 OUTPUTS = ("json", "jsonc", "table", "tsv", "yaml", "none")
 _META = "modelport.cli.endpoints."
 log = logging.getLogger("modelport.cli")
+
+
+class Unwell(NamedTuple):
+    """What a command returns that found something wrong: it is printed, and the command ends with 1."""
+
+    answer: Any
 
 
 class Command(TyperCommand):
@@ -48,6 +54,9 @@ class Command(TyperCommand):
             except ModelportError:
                 log.debug("where it was found:", exc_info=True)
                 raise
+        if isinstance(answer, Unwell):
+            _show(ctx, answer.answer)
+            raise typer.Exit(1)
         if answer is not None:
             _show(ctx, answer)
 
