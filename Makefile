@@ -12,7 +12,7 @@ BENCH_ENVS := .envs/mlflow-3/.ready .envs/bench-mlserver/.ready .envs/bench-lits
 # What the old libraries of these environments warn of among themselves is not ours to mend.
 OLD_WARNINGS := -W ignore::DeprecationWarning -W ignore::UserWarning -W ignore::FutureWarning
 
-.PHONY: help setup demo format check test matrix soak fuzz bench bench-files bench-environments bench-against lock clean
+.PHONY: help setup demo format check test matrix soak fuzz bench bench-files bench-environments bench-endpoints bench-against lock clean
 
 help:  ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -46,6 +46,7 @@ matrix: .venv/.ready $(TEST_ENVS)  ## twenty models of all Pythons and layouts, 
 
 soak: .venv/.ready $(TEST_ENVS)  ## twenty minutes of load, kills, reloads and bad input, into benchmarks/RESULTS.md
 	$(RUN) -m benchmarks.soak $(ARGS)
+	MODELPORT_TEST_CHAOS_SECONDS=600 $(RUN) -m pytest -q tests/end_to_end/test_chaos.py
 	MODELPORT_TEST_KILLING_SECONDS=90 $(RUN) -m pytest -q tests/end_to_end/test_resilience.py -k "killed_workers"
 
 fuzz: .venv/.ready $(TEST_ENVS)  ## the long form of the fuzzing test: 200,000 bent requests for each dialect (FUZZ_SEED=number)
@@ -59,6 +60,9 @@ bench-files: .venv/.ready .envs/mlflow-3/.ready  ## measure `modelport predict` 
 
 bench-environments: .venv/.ready .envs/mlflow-3/.ready  ## measure building environments beside uv itself and `mlflow models prepare-env`
 	$(RUN) -m benchmarks.environments $(ARGS)
+
+bench-endpoints: .venv/.ready .envs/mlflow-3/.ready  ## measure an endpoint of `modelport up` beside `modelport serve` (needs wrk)
+	$(RUN) -m benchmarks.endpoints $(ARGS)
 
 bench-against: .venv/.ready .envs/mlflow-3/.ready  ## measure beside an earlier commit: make bench-against COMMIT=main~1
 	$(RUN) -m benchmarks.against $(COMMIT) $(ARGS)

@@ -102,11 +102,20 @@ def wait_ready(tree: Tree, launch: Launch) -> None:
     raise Failed(f"not ready after {READY_LIMIT:g} s")
 
 
-def request(url: str, method: str, path: str, body: bytes | None = None, *, timeout: float) -> tuple[int, bytes]:
+def request(
+    url: str,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    *,
+    timeout: float,
+    headers: dict[str, str] | None = None,
+) -> tuple[int, bytes]:
     host = urlsplit(url)
     connection = http.client.HTTPConnection(host.hostname or "", host.port, timeout=timeout)
     try:
-        connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+        content = {"Content-Type": "application/json"} if body else {}
+        connection.request(method, path, body, {**content, **(headers or {})})
         response = connection.getresponse()
         return response.status, response.read()
     finally:
@@ -127,7 +136,8 @@ class Probe:
 
     def check(self) -> None:
         """A fast wrong answer is worth nothing; protocols differ, the numbers in them may not."""
-        status, answer = request(self.launch.url, "POST", self.launch.score_path, self.body.read_bytes(), timeout=60)
+        launch, body = self.launch, self.body.read_bytes()
+        status, answer = request(launch.url, "POST", launch.score_path, body, timeout=60, headers=launch.headers)
         if status != 200:
             raise Failed(f"answered {status}: {answer[:500]!r}")
         if self.expected is None:
@@ -182,6 +192,7 @@ def wrk(probe: Probe, concurrency: int, seconds: float) -> dict[str, Any]:
     script = str(ROOT / "benchmarks/post.lua")
     duration = f"{max(1, round(seconds))}s"  # wrk counts in whole seconds
     argv = ["wrk", "-t1", f"-c{concurrency}", f"-d{duration}", "--timeout", "30s", "-s", script]
+    argv += [argument for name, value in probe.launch.headers.items() for argument in ("-H", f"{name}: {value}")]
     argv += [probe.url, "--", str(probe.body)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds + 60)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]

@@ -26,6 +26,8 @@ class Launch:
     score_path: str = "/invocations"
     environment: dict[str, str] = field(default_factory=dict)
     folder: Path = ROOT
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of every request for a prediction, beside its content type."""
 
 
 @dataclass(frozen=True)

@@ -110,12 +110,12 @@ class AccessWorld:
         client.create_environment(EnvironmentSpec(name="tools", version="1", image="base"))
         for name, mode in ((ALPHA, "key"), (BETA, "aml_token")):
             client.create_online_endpoint(OnlineEndpointSpec.read({"name": name, "auth_mode": mode}, "a test"))
-            client.wait_for_online_endpoint(name)
-            spec = {"name": "blue", "endpoint_name": name}
-            spec_model = {"name": "prices", "version": "1", "path": str(model), "type": "mlflow_model"}
-            deployment = OnlineDeploymentSpec.read({**spec, "model": spec_model}, "a test")
-            client.create_online_deployment(deployment, all_traffic=True)
+            prices = {"name": "prices", "version": "1", "path": str(model), "type": "mlflow_model"}
+            blue = {"name": "blue", "endpoint_name": name, "model": prices}
+            client.create_online_deployment(OnlineDeploymentSpec.read(blue, "a test"), all_traffic=True)
+        for name in (ALPHA, BETA):
             client.wait_for_online_deployment(name, "blue")
+            client.wait_for_online_endpoint(name)
         self.content = client.get_model("prices", "1").path
         self._make_keys_of_endpoints(client)
         self._make_former_keys(client)
