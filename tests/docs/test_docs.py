@@ -56,6 +56,12 @@ NOT_RUN = {
         ),
         "they ask models that need MLflow; tests/end_to_end/test_agents.py asks such models",
     ),
+    ".envs/mlflow-3/bin/python examples/make_model.py examples/models/house-prices": (
+        "the tests run that script once, with the same interpreter, and keep what it saves"
+    ),
+    "mlflow deployments create-endpoint -t modelport --endpoint prices": (
+        "it needs mlflow and modelport in one environment; tests/end_to_end/test_rollout.py runs the plugin there"
+    ),
     "make setup": "they build the environment that the tests themselves run in",
 }
 """First line of each block that is not run → the reason, which the document says too."""

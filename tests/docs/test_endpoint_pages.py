@@ -21,11 +21,11 @@ from modelport.rest import errors as rest_errors
 from modelport.rest.app import create_app
 from modelport.serving import exposition, metrics
 from modelport.supervisor import log_file, main
-from tests.docs.pages import QUICKSTART, ROOT, SERVING, UP_PAGES, Block, compare, run_in_one_shell, runnable, table_rows
+from tests.docs.pages import QUICKSTART, SERVING, UP_PAGES, Block, compare, run_in_one_shell, runnable, table_rows
 from tests.end_to_end.server import free_port
 from tests.end_to_end.up_server import UpServer, running
 from tests.support.once import made_once
-from tests.support.saved import SAVING_PYTHON
+from tests.support.saved import ROOT, SAVING_PYTHON
 
 EXAMPLES = ROOT / "examples"
 DOCS = ROOT / "docs"
@@ -86,9 +86,7 @@ def run(steps: list[Block], folder: Path, variables: dict[str, str], addresses: 
 
 
 @pytest.mark.parametrize("page", UP_PAGES, ids=lambda path: path.name)
-def test_the_commands_of_a_page_run_and_print_what_it_shows(
-    page: Path, empty_server: UpServer, examples: Path
-) -> None:
+def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, empty_server: UpServer, examples: Path) -> None:
     server = empty_server
     addresses = {CONTROL: server.url, SCORING: server.scoring_url}
     run(runnable(page, "bash", "python"), examples, server.variables, addresses)

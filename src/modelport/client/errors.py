@@ -62,7 +62,10 @@ def of_endpoint(status: int, body: bytes, source: str) -> ModelportError:
     """The error that an endpoint answers with."""
     kind, code = _OF_ENDPOINTS.get(status, (ModelportError, "INTERNAL_ERROR"))
     try:
-        message = str(json.loads(body)["message"])
+        told = json.loads(body)
+        if "error_code" in told:  # in MLflow's form
+            return as_raised(status, body, source)
+        message = str(told["message"])
     except (ValueError, KeyError, TypeError):
         message = body[:200].decode("utf-8", "replace").strip()
     return kind(message or f"{source} answered {status}", code=code)

@@ -15,7 +15,7 @@ from modelport.supervisor.log_file import LogFile
 from modelport.supervisor.scoring import ScoringProcesses
 from modelport.supervisor.table import Report, WantedWorkers
 from modelport.workers.process import WorkerAddress, WorkerSet
-from modelport.workers.spec import WorkerSpec
+from modelport.workers.specification import WorkerSpec
 
 log = logging.getLogger("modelport.supervisor")
 

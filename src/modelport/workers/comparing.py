@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from modelport.model import environment_spec, requirements
-from modelport.workers.spec import WorkerSpec
+from modelport.workers.specification import WorkerSpec
 
 log = logging.getLogger("modelport.workers")
 

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from modelport.errors import WorkerFailed
 from modelport.workers.memory import resident_memory
 from modelport.workers.sandbox import COMPILED, pid_outside
-from modelport.workers.spec import WorkerSpec, finite
+from modelport.workers.specification import WorkerSpec, finite
 from modelport_runtime import wire
 
 log = logging.getLogger("modelport.workers")

@@ -11,6 +11,7 @@ from modelport.cli.endpoints.flags import (
     ArchivedOnly,
     Description,
     File,
+    FileNeeded,
     ForceString,
     IncludeArchived,
     Label,
@@ -26,10 +27,14 @@ from modelport.cli.endpoints.flags import (
 )
 
 CREATE_EPILOG = "Example: modelport model create -n churn -p ./churn -t mlflow_model"
+PACKAGE_EPILOG = (
+    "Example: modelport model package -n churn -v 3 -f package.yml; then a deployment that has "
+    "`environment: azureml:churn-pkg@latest` and no model"
+)
 UPDATE_EPILOG = "Example: modelport model update -n churn -v 3 --set tags.stage=production description=checked"
 app = typer.Typer(
     name="model",
-    help="Registered models: create, show, list, update, download, archive, restore.",
+    help="Registered models: create, show, list, update, download, package, archive, restore.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -134,6 +139,19 @@ def download(
         model = client.get_model(name, version, label)
         unpack(client.download_model(model.name, model.version), folder)
         log.warning("version %s is at %s", model.version, folder)
+
+
+@app.command("package", cls=Command, epilog=PACKAGE_EPILOG)
+def package(name: Name, file: FileNeeded, version: Version = None, label: Label = None, set: Set = None) -> Any:
+    """Make a version into one file with all that its environment is made of, registered as an environment to deploy from."""
+    from modelport.cli.endpoints.connection import connect
+    from modelport.cli.endpoints.packaging import package as make
+    from modelport.cli.endpoints.specs import read
+    from modelport.domain.package import PackageSpec
+
+    spec = read(PackageSpec, file, {}, Edits(set))
+    with connect() as client:
+        return make(client, name, version, label, spec)
 
 
 @app.command("archive", cls=Command)
