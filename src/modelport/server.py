@@ -16,10 +16,10 @@ import uvloop
 
 from modelport.environments.explaining import explaining
 from modelport.environments.preparing import worker_spec_of
-from modelport.errors import CannotStart, ModelportError
+from modelport.errors import ModelportError
+from modelport.listening import open_at, refuse_new_connections
 from modelport.model import location, mlmodel
 from modelport.scoring_processes import ScoringProcesses, scoring_processes
-from modelport.serving.http import refuse_new_connections
 from modelport.serving.process import ScoringSettings
 from modelport.serving.routing_table import Row
 from modelport.settings import ModelSource, ServeSettings
@@ -28,8 +28,6 @@ from modelport.workers.process import WorkerAddress, WorkerSet
 from modelport.workers.spec import WorkerSpec, admit, worker_spec
 
 log = logging.getLogger("modelport")
-
-BACKLOG = 4096
 
 
 def serve(settings: ServeSettings, on_ready: Callable[[str], None] | None = None) -> None:
@@ -42,7 +40,7 @@ def serve(settings: ServeSettings, on_ready: Callable[[str], None] | None = None
     """
     began = time.monotonic()
     specs = [(source, _spec(settings, source)) for source in settings.models]
-    listener = _open(settings.host, settings.port)
+    listener = open_at(settings.host, settings.port, "Choose another port with -p.")
     run_folder = Path(tempfile.mkdtemp(prefix="modelport-"))  # 0700, and short: socket paths end at 108 bytes
     try:
         uvloop.run(_Server(settings, listener, run_folder, began, on_ready).run(specs))
@@ -72,16 +70,6 @@ def _spec(settings: ServeSettings, source: ModelSource) -> WorkerSpec:
         )
 
     return worker_spec_of(folder, content, settings.environment, settings.home, spec_in)
-
-
-def _open(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise CannotStart(
-            f"cannot listen on {host}:{port}: {error.strerror}", hint="Choose another port with -p."
-        ) from None
 
 
 class _Model:

@@ -133,7 +133,7 @@ class UpSettings:
     scoring_host: str = DEFAULT_HOST
     scoring_port: int = DEFAULT_SCORING_PORT
     scoring_processes: int = 1
-    store: str | None = None
+    store: str | None = field(default=None, repr=False)
     """A database's URL; None: SQLite in ``home``."""
     home: Path = field(default_factory=modelport_home)
     ssl_certfile: str | None = None

@@ -40,7 +40,7 @@ GATHERING = 0.25
 GAP = 0.001
 OOM_SCORE = 500
 """Of -1000 to 1000: how readily the kernel ends a process when the machine's memory ends. Programs begin with 0."""
-_PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 MAX_FORMS = 64
 """Heads of INFER frames remembered: there are a dozen, but for those that name the size of their JSON part."""
 
@@ -523,7 +523,10 @@ def _give_up_rights() -> None:
     with contextlib.suppress(ImportError, OSError):
         import ctypes
 
-        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, *(ctypes.c_ulong(value) for value in (1, 0, 0, 0)))
+        prctl = ctypes.CDLL(None).prctl
+        prctl(_PR_SET_NO_NEW_PRIVS, *(ctypes.c_ulong(value) for value in (1, 0, 0, 0)))
+        # A worker ends when its control connection closes; this ends one whose model is busy and does not look.
+        prctl(_PR_SET_PDEATHSIG, *(ctypes.c_ulong(value) for value in (signal.SIGKILL, 0, 0, 0)))
     with contextlib.suppress(OSError, ValueError), open("/proc/self/oom_score_adj", "r+") as file:
         present = int(file.read())
         file.seek(0)

@@ -79,7 +79,8 @@ def _uv() -> Check:
 
 
 def _interpreters() -> Check:
-    found = sorted({interpreter.minor for interpreter in interpreters.installed()}, key=lambda minor: minor.split("."))
+    minors = {interpreter.minor for interpreter in interpreters.installed()}
+    found = sorted(minors, key=lambda minor: [int(part) for part in minor.split(".")])
     return Check("interpreters", True, f"Python {', '.join(found) or 'of modelport alone'}")
 
 

@@ -62,6 +62,23 @@ class LocalControlPlane:
         entry = AuditEntry(at=now(), who=self._principal.name, operation=operation, what=what, details=details)
         transaction.add_audit(entry)
 
+    def _endpoint(self, transaction: Transaction, name: str) -> OnlineEndpoint:
+        endpoint = transaction.endpoint(name)
+        if endpoint is not None:
+            return endpoint
+        names = [other.name for other in transaction.endpoints() if self._principal.may("read", other.name)][:10]
+        hint = f"There is {', '.join(names)}." if names else "`modelport online-endpoint list` shows what there is."
+        raise NotFound(f"there is no endpoint {name!r}", hint=hint)
+
+    def _deployment(self, transaction: Transaction, endpoint_name: str, name: str) -> OnlineDeployment:
+        endpoint = self._endpoint(transaction, endpoint_name)
+        deployment = transaction.deployment(endpoint.name, name)
+        if deployment is not None:
+            return deployment
+        names = ", ".join(deployment.name for deployment in transaction.deployments(endpoint.name))
+        hint = f"There is {names}." if names else "It has none."
+        raise NotFound(f"there is no deployment {name!r} of endpoint {endpoint.name!r}", hint=hint)
+
     # -- content -------------------------------------------------------------------------------------------------------
 
     def has_content(self, path: str) -> bool:
@@ -186,7 +203,7 @@ class LocalControlPlane:
         name = name.lower()
         require(self._principal, "read", name)
         with self._store.reading() as transaction:
-            return _endpoint(transaction, name)
+            return self._endpoint(transaction, name)
 
     def list_online_endpoints(self) -> list[OnlineEndpoint]:
         if not any("read" in IMPLIED[grant.scope] for grant in self._principal.grants):
@@ -199,7 +216,7 @@ class LocalControlPlane:
         name = name.lower()
         require(self._principal, "deploy", name)
         with self._store.writing() as transaction:
-            before = _endpoint(transaction, name)
+            before = self._endpoint(transaction, name)
             endpoint = self._changed_endpoint(transaction, before, changes, "update_online_endpoint")
         self._control.wake()
         return endpoint
@@ -225,7 +242,7 @@ class LocalControlPlane:
         name = name.lower()
         require(self._principal, "deploy", name)
         with self._store.writing() as transaction:
-            endpoint = _endpoint(transaction, name)
+            endpoint = self._endpoint(transaction, name)
             if endpoint.provisioning_state == _STATES.DELETING:
                 return
             state = step(endpoint.provisioning_state, _STATES.DELETING, f"endpoint {name!r}")
@@ -240,7 +257,7 @@ class LocalControlPlane:
         name = name.lower()
         require(self._principal, "deploy", name)
         with self._store.writing() as transaction:
-            endpoint = _endpoint(transaction, name)
+            endpoint = self._endpoint(transaction, name)
             self._audit(transaction, "get_credentials", f"online-endpoint/{name}")
             if endpoint.auth_mode == "key":
                 return self._control.secret.keys(endpoint.id, _generations(transaction, endpoint.id))
@@ -255,7 +272,7 @@ class LocalControlPlane:
         if key_type not in SLOTS:
             raise InvalidInput(f"there is no {key_type!r} key", hint="There is primary and secondary.")
         with self._store.writing() as transaction:
-            endpoint = _endpoint(transaction, name)
+            endpoint = self._endpoint(transaction, name)
             if endpoint.auth_mode != "key":
                 raise Conflict(f"endpoint {name!r} has tokens, not keys", hint="`get-credentials` makes a token.")
             generations = _generations(transaction, endpoint.id)
@@ -270,8 +287,10 @@ class LocalControlPlane:
 
     def create_online_deployment(self, spec: OnlineDeploymentSpec, all_traffic: bool = False) -> OnlineDeployment:
         require(self._principal, "deploy", spec.endpoint_name)
+        if isinstance(spec.model, ModelSpec):
+            require(self._principal, "deploy")  # it registers a model, which is there for every endpoint
         with self._store.writing() as transaction:
-            endpoint = _endpoint(transaction, spec.endpoint_name)
+            endpoint = self._endpoint(transaction, spec.endpoint_name)
             if endpoint.provisioning_state == _STATES.DELETING:
                 raise Conflict(f"endpoint {endpoint.name!r} is being deleted")
             deployment = deployments.create(
@@ -285,13 +304,13 @@ class LocalControlPlane:
         endpoint_name, name = endpoint_name.lower(), name.lower()
         require(self._principal, "read", endpoint_name)
         with self._store.reading() as transaction:
-            return self._seen(_deployment(transaction, endpoint_name, name))
+            return self._seen(self._deployment(transaction, endpoint_name, name))
 
     def list_online_deployments(self, endpoint_name: str) -> list[OnlineDeployment]:
         endpoint_name = endpoint_name.lower()
         require(self._principal, "read", endpoint_name)
         with self._store.reading() as transaction:
-            _endpoint(transaction, endpoint_name)
+            self._endpoint(transaction, endpoint_name)
             return [self._seen(deployment) for deployment in transaction.deployments(endpoint_name)]
 
     def _seen(self, deployment: OnlineDeployment) -> OnlineDeployment:
@@ -300,8 +319,10 @@ class LocalControlPlane:
     def update_online_deployment(self, endpoint_name: str, name: str, changes: dict[str, Any]) -> OnlineDeployment:
         endpoint_name, name = endpoint_name.lower(), name.lower()
         require(self._principal, "deploy", endpoint_name)
+        if isinstance(changes.get("model"), dict):
+            require(self._principal, "deploy")
         with self._store.writing() as transaction:
-            before = _deployment(transaction, endpoint_name, name)
+            before = self._deployment(transaction, endpoint_name, name)
             after = deployments.update(transaction, self._control.content, before, changes, self._principal.name)
             self._audit(transaction, "update_online_deployment", _of(before), keys=sorted(changes))
         self._control.wake()
@@ -311,10 +332,10 @@ class LocalControlPlane:
         endpoint_name, name = endpoint_name.lower(), name.lower()
         require(self._principal, "deploy", endpoint_name)
         with self._store.writing() as transaction:
-            deployment = _deployment(transaction, endpoint_name, name)
+            deployment = self._deployment(transaction, endpoint_name, name)
             if deployment.provisioning_state == _STATES.DELETING:
                 return
-            endpoint = _endpoint(transaction, endpoint_name)
+            endpoint = self._endpoint(transaction, endpoint_name)
             deployments.check_unused(endpoint, name)
             state = step(deployment.provisioning_state, _STATES.DELETING, f"deployment {name!r}")
             transaction.replace_deployment(deployment.model_copy(update={"provisioning_state": state}))
@@ -329,7 +350,7 @@ class LocalControlPlane:
         endpoint_name, name = endpoint_name.lower(), name.lower()
         require(self._principal, "read", endpoint_name)
         with self._store.reading() as transaction:
-            deployment = _deployment(transaction, endpoint_name, name)
+            deployment = self._deployment(transaction, endpoint_name, name)
         return logs.last_lines(logs.path(self._control.settings.home, deployment, container), lines)
 
     # -- users ---------------------------------------------------------------------------------------------------------
@@ -367,7 +388,7 @@ class LocalControlPlane:
         endpoint_name = endpoint_name.lower()
         require(self._principal, "read", endpoint_name)
         with self._store.reading() as transaction:
-            _endpoint(transaction, endpoint_name)
+            self._endpoint(transaction, endpoint_name)
             return transaction.minutes(endpoint_name, since)
 
     def list_audit(self, limit: int = 100) -> list[AuditEntry]:
@@ -382,26 +403,6 @@ class LocalControlPlane:
     def get_status(self) -> dict[str, Any]:
         require(self._principal, "read")
         return self._control.status()
-
-
-def _endpoint(transaction: Transaction, name: str) -> OnlineEndpoint:
-    endpoint = transaction.endpoint(name)
-    if endpoint is None:
-        names = ", ".join(endpoint.name for endpoint in transaction.endpoints()[:10])
-        raise NotFound(
-            f"there is no endpoint {name!r}", hint=f"There is {names}." if names else "There is none at all."
-        )
-    return endpoint
-
-
-def _deployment(transaction: Transaction, endpoint_name: str, name: str) -> OnlineDeployment:
-    endpoint = _endpoint(transaction, endpoint_name)
-    deployment = transaction.deployment(endpoint.name, name)
-    if deployment is None:
-        names = ", ".join(deployment.name for deployment in transaction.deployments(endpoint.name))
-        hint = f"There is {names}." if names else "It has none."
-        raise NotFound(f"there is no deployment {name!r} of endpoint {endpoint.name!r}", hint=hint)
-    return deployment
 
 
 def _generations(transaction: Transaction, endpoint_id: str) -> dict[str, int]:

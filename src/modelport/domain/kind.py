@@ -117,10 +117,11 @@ def _as_texts(value: Any) -> Any:
 
 
 def _snake(value: Any) -> Any:
-    """``AMLToken``, ``amlToken`` and ``aml_token`` are one value."""
+    """``AMLToken``, ``amlToken`` and ``aml_token`` are one value, and so are ``MLFlowModel`` and ``mlflow_model``."""
     if not isinstance(value, str):
         return value
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", value).lower()
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", value).lower()
+    return words.replace("ml_flow", "mlflow")
 
 
 Name = Annotated[str, AfterValidator(_checked_name)]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from modelport.errors import InvalidInput
 
-_SHORT = re.compile(r"azureml:(?P<name>[A-Za-z0-9_][\w.-]*)(?::(?P<version>[^:@/]+)|@(?P<label>[^:@/]+))?")
+_SHORT = re.compile(r"azureml:(?P<name>[A-Za-z0-9_][\w.-]*)(?::(?P<version>[^:@/\s]+)|@(?P<label>[^:@/\s]+))?")
 _LONG = re.compile(
-    r"(?:azureml:/|azureml://)?/?(?:.*/)?(?:models|environments)/(?P<name>[^/]+)/(?:versions/(?P<version>[^/]+)|labels/(?P<label>[^/]+))"
+    r"(?:azureml:/|azureml://)?/?(?:.*/)?(?:models|environments)/(?P<name>[^/\s]+)/(?:versions/(?P<version>[^/\s]+)|labels/(?P<label>[^/\s]+))"
 )
 LATEST = "latest"
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class AuditEntry(BaseModel):
-    """One change, or an attempt that was refused."""
+    """One change."""
 
     model_config = ConfigDict(frozen=True)
     at: datetime

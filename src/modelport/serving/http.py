@@ -7,7 +7,6 @@ without an answer when the server stops.
 
 import asyncio
 import contextlib
-import ctypes
 import http
 import itertools
 import logging
@@ -15,7 +14,6 @@ import os
 import re
 import socket
 import ssl
-import struct
 import time
 import urllib.parse
 from collections import deque
@@ -533,27 +531,3 @@ def error_body(code: str, message: str, details: list[Any] | None = None, **more
         body["details"] = details
     body.update({key: value for key, value in more.items() if value})
     return orjson.dumps(body)
-
-
-_SO_ATTACH_FILTER = 26
-_REFUSE_SYN = (  # classic BPF on the TCP header: drop what opens a connection, pass everything else
-    (0x30, 0, 0, 13),  # load the flags' byte
-    (0x54, 0, 0, 0x12),  # keep SYN and ACK
-    (0x15, 0, 1, 0x02),  # SYN alone?
-    (0x06, 0, 0, 0),  # drop
-    (0x06, 0, 0, 0xFFFFFFFF),  # pass
-)
-
-
-def refuse_new_connections(sock: socket.socket) -> None:
-    """Have the kernel ignore further connection attempts on a listening socket, for every process that shares it.
-
-    Closing a listening socket resets the connections the kernel has already completed for it. With this filter
-    (SO_ATTACH_FILTER, socket(7)) none are added while those are being accepted, so none are lost; a client whose attempt
-    was ignored repeats it after a second, and is refused when the socket is closed by then.
-    """
-    program = b"".join(struct.pack("HBBI", *instruction) for instruction in _REFUSE_SYN)
-    buffer = ctypes.create_string_buffer(program, len(program))
-    fprog = struct.pack("HL", len(_REFUSE_SYN), ctypes.addressof(buffer))
-    with contextlib.suppress(OSError):  # not Linux, or not allowed: then a new connection may see a reset
-        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)

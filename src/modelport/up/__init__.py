@@ -13,6 +13,8 @@ from modelport.settings import ServeSettings, UpSettings
 log = logging.getLogger("modelport")
 
 SETTINGS = "supervisor.json"
+PRIVATE = ("models", "deployments", "logs")
+"""Folders of ``MODELPORT_HOME`` that nobody else looks into, whatever the folder itself allows."""
 _EXTRA = ("fastapi", "sqlalchemy", "alembic", "uvicorn")
 
 
@@ -41,10 +43,12 @@ def up(settings: UpSettings) -> None:
     if is_first:
         log.info("the admin's key was written to %s", settings.home / ADMIN_KEY)
     run_folder = settings.home.absolute() / "run"
-    run_folder.mkdir(exist_ok=True, mode=0o700)
+    for folder in (run_folder, *(settings.home / name for name in PRIVATE)):
+        folder.mkdir(exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
     told = SupervisorSettings(
         run=str(run_folder),
-        control=tuple(control.command(settings)),
+        control=control.command(settings, run_folder),
         control_host=settings.host,
         control_port=settings.port,
         scoring_host=settings.scoring_host,

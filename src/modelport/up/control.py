@@ -33,19 +33,27 @@ from modelport.store.store import Store
 
 log = logging.getLogger("modelport.control")
 
+SETTINGS = "control.json"
+MAX_HEAD = 64 << 10
+"""Bytes of a request's line and headers: h11 keeps to it, httptools would not."""
 GRACE = 10
 """Seconds that requests have to end once it is to stop."""
 
 
-def command(settings: UpSettings) -> list[str]:
-    """What starts a control process; the supervisor adds descriptors: its socket, the listening socket, the metrics' memory."""
-    told = {**asdict(settings), "home": str(settings.home)}
-    return [sys.executable, "-m", "modelport.up.control", json.dumps(told)]
+def command(settings: UpSettings, run_folder: Path) -> tuple[str, ...]:
+    """What starts a control process; the supervisor adds descriptors: its socket, the listening socket, the metrics' memory.
+
+    The settings go by a file that is its owner's alone: the store's URL may hold a password.
+    """
+    file = run_folder / SETTINGS
+    file.touch(0o600)
+    file.write_text(json.dumps({**asdict(settings), "home": str(settings.home)}))
+    return (sys.executable, "-m", "modelport.up.control", str(file))
 
 
 def main() -> None:
     """Entry point."""
-    told = json.loads(sys.argv[1])
+    told = json.loads(Path(sys.argv[1]).read_text())
     settings = UpSettings(**{**told, "home": Path(told["home"])})
     control, listener, memory = (int(descriptor) for descriptor in sys.argv[2:5])
     set_up_log()
@@ -100,7 +108,8 @@ async def _run(settings: UpSettings, control: socket.socket, listener: socket.so
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(plane_of),
-            http="httptools",
+            http="h11",
+            h11_max_incomplete_event_size=MAX_HEAD,
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -1,4 +1,4 @@
-"""``WorkerSpec``: what a worker is started with, as data; made by ``spec``. Of the standard library alone, for the supervisor."""
+"""``WorkerSpec``: what a worker is started with, as data. ``spec`` makes it; it needs the standard library alone."""
 
 import math
 from dataclasses import dataclass, fields

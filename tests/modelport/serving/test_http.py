@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import uvloop
 
+from modelport.listening import refuse_new_connections
 from modelport.serving import http
-from modelport.serving.http import HttpServer, Limits, Request, refuse_new_connections
+from modelport.serving.http import HttpServer, Limits, Request
 
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

@@ -16,6 +16,7 @@ VERBS = {
     "model archive": "-n -v -l",
     "model restore": "-n -v -l",
     "model download": "-n -v -l -p --download-path",
+    "model package": "-n -v -f --file -l --set",
     "model update": "-n -v -l --set --add --remove --force-string",
     "environment create": "-f -n -v --image --conda-file --build-context --tags --description --set",
     "environment show": "-n -v -l",
