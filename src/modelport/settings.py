@@ -1,6 +1,7 @@
 """What `serve` can be told: one typed object, filled once at the door and passed down."""
 
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,4 +165,6 @@ class UpSettings:
 
 
 def _in_url(host: str) -> str:
+    if host in ("0.0.0.0", "::"):  # every address of this machine, of which others know it by its name
+        return socket.gethostname()
     return f"[{host}]" if ":" in host else host

@@ -1,11 +1,17 @@
-"""Worlds for the contract: a control plane, called and over HTTP."""
+"""Worlds for the contract: a control plane, called and over HTTP, with SQLite and with a real PostgreSQL."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from modelport.store.store import Store
 from tests.contract.world import World, made, served
+from tests.support.postgresql import PostgreSQL, a_server
+
+_COUNT = itertools.count()
+EMPTY = "empty-store"
 
 
 @pytest.fixture
@@ -22,10 +28,27 @@ def http_world(world: World) -> Iterator[World]:
         yield World(world.control, url, world.failure)
 
 
-@pytest.fixture(params=["local", "http"])
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A server with the database of a store in which there is nothing yet."""
+    with a_server() as server:
+        Store.open(server.new_database(EMPTY)).close()
+        yield server
+
+
+@pytest.fixture
+def postgresql_world(postgresql: PostgreSQL, tmp_path: Path) -> Iterator[World]:
+    """One that is called, with a database of its own."""
+    name = f"contract-{next(_COUNT)}"
+    postgresql.run(f'CREATE DATABASE "{name}" TEMPLATE "{EMPTY}"')
+    with made(tmp_path / "home", postgresql.url(name)) as world:
+        yield world
+
+
+@pytest.fixture(params=["world", "postgresql_world", "http_world"], ids=["local", "postgresql", "http"])
 def either(request: pytest.FixtureRequest) -> World:
-    """Both, one after the other."""
-    found: World = request.getfixturevalue("world" if request.param == "local" else "http_world")
+    """Each of them, one after the other."""
+    found: World = request.getfixturevalue(request.param)
     return found
 
 

@@ -94,9 +94,9 @@ class World:
 
 
 @contextlib.contextmanager
-def made(home: Path) -> Iterator[World]:
-    """A world that is called."""
-    settings = UpSettings(home=home)
+def made(home: Path, store_url: str | None = None) -> Iterator[World]:
+    """A world that is called; its store is a SQLite file, if not told otherwise."""
+    settings = UpSettings(home=home, store=store_url)
     store = Store.open(settings.store_url)
     failure: list[Exception] = []
 

@@ -60,7 +60,9 @@ def runnable(document: Path, *kinds: str) -> list[Block]:
     return [block for block in blocks(document) if block.kind in kinds and block.reason is None]
 
 
-def run_in_one_shell(texts: list[str], folder: Path, variables: Mapping[str, str]) -> list[str]:
+def run_in_one_shell(
+    texts: list[str], folder: Path, variables: Mapping[str, str], timeout: float = TIMEOUT
+) -> list[str]:
     """What each block printed. What was put in the background is stopped at the end.
 
     Each block has a file of its own for its output, which its servers go on writing to.
@@ -72,7 +74,7 @@ def run_in_one_shell(texts: list[str], folder: Path, variables: Mapping[str, str
         ["bash", "commands.sh"], cwd=folder, env={**environment(), **variables}, start_new_session=True
     )
     try:
-        code = shell.wait(timeout=TIMEOUT)
+        code = shell.wait(timeout=timeout)
     finally:
         _stop_group(shell.pid)
     printed = [output.read_text() for output in outputs if output.exists()]

@@ -30,6 +30,8 @@ from tests.support.saved import ROOT, SAVING_PYTHON
 EXAMPLES = ROOT / "examples"
 DOCS = ROOT / "docs"
 CONTROL, SCORING = "http://127.0.0.1:8000", "http://127.0.0.1:8001"
+TIMEOUT = 240
+"""Seconds: a page has some twenty commands, each a process of its own, and deployments that load models."""
 NOUNS = ("model", "environment", "online-endpoint", "online-deployment", "user")
 
 
@@ -79,7 +81,7 @@ def run(steps: list[Block], folder: Path, variables: dict[str, str], addresses: 
         for shown, real in addresses.items():
             text = text.replace(shown, real)
         texts.append(text)
-    for block, output in zip(steps, run_in_one_shell(texts, folder, variables), strict=True):
+    for block, output in zip(steps, run_in_one_shell(texts, folder, variables, TIMEOUT), strict=True):
         for shown, real in addresses.items():
             output = output.replace(real, shown)
         compare(block, output)

@@ -15,7 +15,11 @@ from modelport.domain.credentials import Keys
 from modelport.domain.online_deployment import OnlineDeployment, OnlineDeploymentSpec
 from modelport.domain.online_endpoint import OnlineEndpointSpec
 from tests.end_to_end.up_server import Load, UpServer
+from tests.modelport.environments.tiny import PINS, tiny_model
 
+X = {"x": [1.0]}
+"""What a tiny model multiplies."""
+TINY_BODY = {"input_data": {"columns": ["x"], "index": [0], "data": [[1.0]]}}
 WITHIN = 120.0
 """Seconds until a deployment answers: its packages may have to be downloaded."""
 _COUNT = itertools.count(1)
@@ -101,6 +105,14 @@ def new_endpoint(server: UpServer, client: Client, **more: Any) -> Endpoint:
 
 def inline(model: Path) -> dict[str, Any]:
     return {"path": str(model), "type": "mlflow_model"}
+
+
+def multiplying(folder: Path, factor: float, first: str = "") -> Path:
+    """A tiny model that runs where the tests do; loading it begins with ``first``."""
+    model = tiny_model(folder, factor, PINS)
+    loader = model / "code" / "tiny_loader.py"
+    loader.write_text(loader.read_text().replace("import six", first).replace("assert six.PY3", "pass"))
+    return model
 
 
 def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:

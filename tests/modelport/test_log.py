@@ -13,6 +13,7 @@ from modelport.log import set_up_log
 def log() -> Iterator[logging.Logger]:
     log = logging.getLogger("modelport")
     before, level = list(log.handlers), log.level
+    log.handlers.clear()
     yield log
     log.handlers[:] = before
     log.setLevel(level)

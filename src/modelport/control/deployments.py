@@ -28,7 +28,7 @@ IN_PLACE = frozenset(
         "readiness_probe",
     }
 )
-"""What may change without other workers."""
+"""What may change without other workers; of the request settings only what they were not told."""
 _STATES = ProvisioningState
 
 
@@ -86,7 +86,7 @@ def update(
     differing = {key for key in OnlineDeploymentSpec.model_fields if getattr(old, key) != getattr(new, key)}
     revisions = transaction.revisions(before.id)
     last = revisions[-1]
-    in_place = differing <= IN_PLACE and last.state == "live"
+    in_place = differing <= IN_PLACE and _started_with(old) == _started_with(new) and last.state == "live"
     state = _STATES.SCALING if in_place and "instance_count" in differing else _STATES.UPDATING
     after = before.model_copy(
         update={
@@ -102,12 +102,18 @@ def update(
         transaction.put_revision(last.model_copy(update={"spec": new, "workers": workers}))
     else:
         for revision in revisions:
-            if revision.state == "failed":
+            if revision.state != "live":
                 transaction.remove_revision(before.id, revision.number)
         transaction.put_revision(
             Revision(deployment_id=before.id, number=last.number + 1, state="wanted", spec=new, position=last.position)
         )
     return after
+
+
+def _started_with(spec: OnlineDeploymentSpec) -> tuple[int | None, int | None]:
+    """What of the request settings its workers were told when they began: how much they do at once, and for how long."""
+    settings = spec.request_settings
+    return settings.max_concurrent_requests_per_instance, settings.request_timeout_ms
 
 
 def check_traffic(transaction: Transaction, endpoint: OnlineEndpointSpec) -> None:

@@ -192,6 +192,7 @@ class LocalControlPlane:
             openapi_uri=f"{address}/swagger.json",
             created_at=now(),
             created_by=self._principal.name,
+            notices=_notices(spec),
         )
         transaction.add_endpoint(endpoint)
         for slot in SLOTS:
@@ -233,7 +234,9 @@ class LocalControlPlane:
         deployments.check_traffic(transaction, wanted)
         state = step(before.provisioning_state, _STATES.UPDATING, f"endpoint {before.name!r}")
         traffic = {name: percent for name, percent in wanted.traffic.items() if percent}
-        after = before.model_copy(update={**dict(wanted), "traffic": traffic, "provisioning_state": state})
+        after = before.model_copy(
+            update={**dict(wanted), "traffic": traffic, "provisioning_state": state, "notices": _notices(wanted)}
+        )
         transaction.replace_endpoint(after)
         self._audit(transaction, operation, f"online-endpoint/{before.name}", **changes)
         return after
@@ -403,6 +406,17 @@ class LocalControlPlane:
     def get_status(self) -> dict[str, Any]:
         require(self._principal, "read")
         return self._control.status()
+
+
+def _notices(spec: OnlineEndpointSpec) -> list[str]:
+    """What of an endpoint only means something in Azure."""
+    given = {
+        "compute": spec.compute is not None,
+        "identity": spec.identity is not None,
+        "public_network_access: disabled": spec.public_network_access == "disabled",
+    }
+    hints = {"public_network_access: disabled": "; `up --scoring-host` says who reaches it"}
+    return [f"{key} only means something in Azure{hints.get(key, '')}" for key, is_given in given.items() if is_given]
 
 
 def _generations(transaction: Transaction, endpoint_id: str) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """The logs of a deployment: what its workers write, and how its model and environment were prepared."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -19,6 +20,12 @@ def opened(file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
     return file
+
+
+def told(file: Path, text: str) -> None:
+    """Add the text, as far as there is room for it: nothing else depends on a log."""
+    with contextlib.suppress(OSError), opened(file).open("a") as stream:
+        stream.write(text)
 
 
 def last_lines(file: Path, count: int) -> str:

@@ -26,6 +26,7 @@ from modelport.store.content import ContentStore
 from modelport.store.store import Store
 from modelport.store.transaction import Transaction
 from modelport.supervisor.table import WantedWorkers
+from modelport.workers import bundle
 from modelport.workers.spec import WorkerSpec, admit, worker_spec
 
 log = logging.getLogger("modelport")
@@ -67,6 +68,18 @@ def prepare(
         liveness=routing.liveness(revision),
     )
     return asdict(wanted)
+
+
+def is_current(revision: Revision, settings: UpSettings) -> bool:
+    """Whether its workers can be started, and would be started likewise if it were prepared now: the files are there, the
+    runtime is this modelport's, and the server has not been told otherwise since."""
+    assert revision.workers is not None
+    spec = WorkerSpec.from_dict(revision.workers["spec"])
+    return (
+        spec.bundle == bundle.present(settings.home.absolute() / "runtime")
+        and all(Path(path).exists() for path in (spec.bundle, spec.python, spec.model_path))
+        and (spec.sandbox is not None) == settings.sandbox
+    )
 
 
 def _in_the_users_words(error: ModelportError, folder: Path) -> ModelportError:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from modelport.control import preparing, routing
+from modelport.control import logs, preparing, routing
 from modelport.control.counting import Counted
 from modelport.domain.online_deployment import OnlineDeployment
 from modelport.domain.online_endpoint import OnlineEndpoint
@@ -77,6 +77,7 @@ class Reconciler:
         self._sent: _Sent | None = None
         self._applied = 0
         self._preparing: set[tuple[str, int]] = set()
+        self._renewed = False
         self._builders = ThreadPoolExecutor(BUILDERS, thread_name_prefix="prepare")
         self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
 
@@ -106,7 +107,7 @@ class Reconciler:
     @property
     def is_applied(self) -> bool:
         """Whether every scoring process routes by the last table."""
-        return self._sent is not None and self._applied >= self._sent.table.version
+        return self._sent is not None and self._applied == self._sent.table.version
 
     def reported(self, report: Report) -> None:
         """What the supervisor says of a set of workers."""
@@ -132,8 +133,13 @@ class Reconciler:
         return [{**report.as_dict(), "facts": {}} for report in list(self._reports.values())]
 
     def ready(self, deployment_id: str) -> int:
-        """How many of its workers can be given requests."""
-        return sum(report.ready for report in self.reports(deployment_id))
+        """How many of its workers can be given requests; those of a set that is leaving, or has not come, cannot."""
+        sent = self._sent
+        reports = self.reports(deployment_id)
+        if sent is not None:
+            routed = {route.workers for endpoint in sent.table.endpoints for route in endpoint.deployments}
+            reports = [report for report in reports if report.id in routed]
+        return sum(report.ready for report in reports)
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
@@ -157,6 +163,9 @@ class Reconciler:
             self._woken.wait(wait)
 
     def _pass(self) -> None:
+        if not self._renewed:
+            self._renew()
+            self._renewed = True
         with self._store.reading() as transaction:
             changes = self._look(transaction)
         if changes:  # looked at again, as they may be others by now
@@ -164,6 +173,21 @@ class Reconciler:
                 for change in self._look(transaction):
                     change(transaction)
         self._send_table()
+
+    def _renew(self) -> None:
+        """After an upgrade, a move or another flag: prepare anew what would be prepared otherwise now. What answers goes on."""
+        with self._store.writing() as transaction:
+            for deployment in transaction.deployments():
+                revisions = transaction.revisions(deployment.id)
+                last = revisions[-1] if revisions else None
+                if last is None or last.workers is None or preparing.is_current(last, self._settings):
+                    continue
+                if last.state == "starting":
+                    transaction.put_revision(last.model_copy(update={"state": "wanted", "workers": None}))
+                elif last.state == "live" and deployment.provisioning_state != _STATES.DELETING:
+                    log.info("%s/%s is prepared anew", deployment.endpoint_name, deployment.name)
+                    changed = {"number": last.number + 1, "state": "wanted", "workers": None}
+                    transaction.put_revision(last.model_copy(update=changed))
 
     def _look(self, transaction: Transaction) -> list[Step]:
         """The steps that can be taken now."""
@@ -210,8 +234,7 @@ class Reconciler:
             if report.state == "ready":
                 steps.append(partial(_go_live, deployment=deployment, revision=revision, of_it=of_it))
             elif report.state == "failed":
-                error = self._explained(revision, report)
-                steps.append(partial(_fail, revision=revision, error=error))
+                steps.append(partial(self._fail_to_start, deployment=deployment, revision=revision, report=report))
 
     def _report(self, revision: Revision) -> Report | None:
         return None if revision.workers is None else self._reports.get(str(revision.workers["id"]))
@@ -311,6 +334,17 @@ class Reconciler:
         self._preparing.discard(key)
         self.wake()
 
+    def _fail_to_start(
+        self, transaction: Transaction, deployment: OnlineDeployment, revision: Revision, report: Report
+    ) -> None:
+        """What stopped its workers was told to the supervisor; whoever reads the deployment's log finds it there as well."""
+        error = self._explained(revision, report)
+        logs.told(
+            logs.path(self._settings.home, deployment, "inference-server"),
+            (error.traceback or "") + f"{error.message}\n",
+        )
+        _fail(transaction, revision, error)
+
     def _explained(self, revision: Revision, report: Report) -> ModelportError:
         told = report.error or {}
         error = WorkerFailed(
@@ -338,7 +372,7 @@ class Reconciler:
                 for revision in transaction.revisions()
                 if revision.state == "live"
             )
-        if self._sent is not None:
+        if self._sent is not None and self._applied <= self._sent.table.version:  # else it was left out, as an old one
             version = self._sent.table.version
             if replace(wanted, version=version) == self._sent.table:
                 again = _Sent(self._sent.table, endpoints, live)
@@ -347,16 +381,13 @@ class Reconciler:
                     self.wake()
                 return
         with self._store.writing() as transaction:
-            version = max(transaction.next_version(), int(time.time()))
+            version = transaction.next_version()
+        # Above that of every control process before, also of those with another store: so many are not sent in a microsecond.
+        version = max(version, time.time_ns() // 1000, self._applied + 1)
         if self._sent is not None:
             version = max(version, self._sent.table.version + 1)
         self._sent = _Sent(replace(wanted, version=version), endpoints, live)
         self._send(self._sent.table)
-
-    def send_again(self) -> None:
-        """The supervisor may not have the last table."""
-        self._sent = None
-        self.wake()
 
 
 def _go_live(transaction: Transaction, deployment: OnlineDeployment, revision: Revision, of_it: list[Revision]) -> None:

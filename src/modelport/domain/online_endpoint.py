@@ -64,3 +64,5 @@ class OnlineEndpoint(OnlineEndpointSpec):
     created_at: datetime
     created_by: str
     error: dict[str, Any] | None = None
+    notices: list[str] = Field(default_factory=list)
+    """What the file asks for and means nothing here."""

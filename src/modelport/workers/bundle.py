@@ -25,17 +25,21 @@ def lay_out(runtime_home: Path, python: str) -> Path:
     Raises:
         OSError: the folder cannot be written. CannotStart: ``python`` is no interpreter that can read the runtime.
     """
-    files = _files()
-    digest = hashlib.sha256()
-    for name, path in sorted(files.items()):
-        digest.update(f"{name}\0".encode())
-        digest.update(path.read_bytes())
-    folder = runtime_home / digest.hexdigest()[:16]
+    folder = present(runtime_home)
     if not folder.exists():
-        _write(folder, files)
+        _write(folder, _files())
     _compile(folder, python)
     _add_json_libraries(folder, runtime_home / JSON_LIBRARIES)
     return folder
+
+
+def present(runtime_home: Path) -> Path:
+    """Where the present runtime is laid out, or would be."""
+    digest = hashlib.sha256()
+    for name, path in sorted(_files().items()):
+        digest.update(f"{name}\0".encode())
+        digest.update(path.read_bytes())
+    return runtime_home / digest.hexdigest()[:16]
 
 
 def _add_json_libraries(folder: Path, libraries: Path) -> None:

@@ -280,11 +280,14 @@ def test_settings_are_kept(store: Store) -> None:
         assert transaction.setting("other") == ""
 
 
-@pytest.mark.parametrize("version", ["1'; DROP TABLE models; --", "%s", "%(x)s", ":x", "?", "\\"])
-def test_what_looks_like_sql_is_text(store: Store, version: str) -> None:
+@pytest.mark.parametrize("text", ["1'; DROP TABLE models; --", "%s", "%(x)s", ":x", "?", "\\"])
+def test_what_looks_like_sql_is_text(store: Store, text: str) -> None:
     with store.writing() as transaction:
-        transaction.add_model(model(version=version))
-        assert transaction.model("churn", version) == model(version=version)
+        transaction.add_model(model(description=text))
+        transaction.set_setting(text, text)
+        assert transaction.model("churn", "1") == model(description=text)
+        assert transaction.setting(text) == text
+        assert transaction.model("churn", text) is None
 
 
 def test_text_that_cannot_be_kept_is_the_callers_mistake(store: Store, url: str) -> None:

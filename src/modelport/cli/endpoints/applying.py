@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from modelport.cli.endpoints.command import log
 from modelport.cli.endpoints.comparing import (
     Differences,
     differences,
@@ -14,6 +13,7 @@ from modelport.cli.endpoints.comparing import (
     optional,
 )
 from modelport.cli.endpoints.folder import Described
+from modelport.cli.endpoints.notices import tell_notices
 from modelport.cli.endpoints.waiting import wait_for_deployment, wait_for_endpoint
 from modelport.domain.environment import EnvironmentSpec
 from modelport.domain.model import ModelSpec
@@ -132,7 +132,7 @@ class Applying:
         else:
             return Outcome(what, "unchanged", {})
         if not self._dry_run:
-            self._client.create_online_endpoint(spec)
+            tell_notices(self._client.create_online_endpoint(spec))
             wait_for_endpoint(self._client, spec.name)
         return outcome
 
@@ -141,7 +141,7 @@ class Applying:
         current = optional(partial(self._client.get_online_deployment, spec.endpoint_name, spec.name))
         if current is None:
             if not self._dry_run:
-                _tell_notices(self._client.create_online_deployment(spec))
+                tell_notices(self._client.create_online_deployment(spec))
             return Outcome(what, "created", {})
         if not self._dry_run and not current.provisioning_state.is_final:
             current = self._settled(current)
@@ -149,7 +149,7 @@ class Applying:
         has_failed = current.provisioning_state is ProvisioningState.FAILED
         if not self._dry_run and (differing or has_failed):
             changes = {key: file.data[key] for key in differing}
-            _tell_notices(self._client.update_online_deployment(spec.endpoint_name, spec.name, changes))
+            tell_notices(self._client.update_online_deployment(spec.endpoint_name, spec.name, changes))
         return Outcome(what, "updated" if differing else "tried again" if has_failed else "unchanged", differing)
 
     def _settled(self, current: OnlineDeployment) -> OnlineDeployment:
@@ -198,11 +198,6 @@ class Applying:
             self._client.update_online_endpoint(spec.name, after)
             wait_for_endpoint(self._client, spec.name)
         yield Outcome(f"online-endpoint/{spec.name}", "updated", changes)
-
-
-def _tell_notices(deployment: OnlineDeployment) -> None:
-    for notice in deployment.notices:
-        log.warning("%s: %s", deployment.name, notice)
 
 
 def _named(spec: ModelSpec | EnvironmentSpec, file: Described) -> str:

@@ -64,6 +64,7 @@ def create(
 ) -> Any:
     """Create one and wait until it is ready. An existing one is refused."""
     from modelport.cli.endpoints.connection import connect
+    from modelport.cli.endpoints.notices import tell_notices
     from modelport.cli.endpoints.specs import read
     from modelport.cli.endpoints.waiting import wait_for_deployment
     from modelport.domain.online_deployment import OnlineDeploymentSpec
@@ -81,7 +82,7 @@ def create(
     with connect() as client:
         spec = read(OnlineDeploymentSpec, file, flags, Edits(set))
         deployment = client.create_online_deployment(spec, all_traffic)
-        _tell_notices(deployment)
+        tell_notices(deployment)
         return deployment if no_wait else wait_for_deployment(client, spec.endpoint_name, spec.name)
 
 
@@ -101,6 +102,7 @@ def update(
 ) -> Any:
     """Change what the file has and the options say. It is served as before until the new one is ready."""
     from modelport.cli.endpoints.connection import connect
+    from modelport.cli.endpoints.notices import tell_notices
     from modelport.cli.endpoints.specs import changes, given
     from modelport.cli.endpoints.waiting import wait_for_deployment
     from modelport.domain.online_deployment import OnlineDeploymentSpec
@@ -115,7 +117,7 @@ def update(
         if not changed:
             return deployment
         deployment = client.update_online_deployment(deployment.endpoint_name, deployment.name, changed)
-        _tell_notices(deployment)
+        tell_notices(deployment)
         return deployment if no_wait else wait_for_deployment(client, deployment.endpoint_name, deployment.name)
 
 
@@ -186,8 +188,3 @@ def get_logs(
         typer.echo("".join(text.splitlines(keepends=True)[-lines:]), nl=False)
         if follow:
             go_on(text, lambda: client.get_logs(endpoint_name, name, max(lines, 5000), which))
-
-
-def _tell_notices(deployment: Any) -> None:
-    for notice in deployment.notices:
-        log.warning("%s", notice)

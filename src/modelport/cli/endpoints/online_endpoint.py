@@ -54,6 +54,7 @@ def create(
 ) -> Any:
     """Create one. An existing one is changed to what the file says, and keeps its deployments and keys."""
     from modelport.cli.endpoints.connection import connect
+    from modelport.cli.endpoints.notices import tell_notices
     from modelport.cli.endpoints.specs import read
     from modelport.cli.endpoints.waiting import wait_for_endpoint
     from modelport.domain.online_endpoint import OnlineEndpointSpec
@@ -62,6 +63,7 @@ def create(
     with connect() as client:
         spec = read(OnlineEndpointSpec, file, {"name": name, "auth_mode": auth_mode}, Edits(set))
         endpoint = client.create_online_endpoint(spec)
+        tell_notices(endpoint)
         return endpoint if no_wait else wait_for_endpoint(client, endpoint.name)
 
 
@@ -87,6 +89,7 @@ def update(
 ) -> Any:
     """Change what the file has and the options say; the rest stays."""
     from modelport.cli.endpoints.connection import connect
+    from modelport.cli.endpoints.notices import tell_notices
     from modelport.cli.endpoints.specs import changes, given
     from modelport.cli.endpoints.waiting import wait_for_endpoint
     from modelport.domain.online_endpoint import OnlineEndpointSpec
@@ -108,6 +111,7 @@ def update(
         if "traffic" in changed:  # what is left out keeps its share: say that it has none any more
             changed["traffic"] = {**dict.fromkeys(endpoint.traffic, 0), **(changed["traffic"] or {})}
         endpoint = client.update_online_endpoint(endpoint.name, changed)
+        tell_notices(endpoint)
         return endpoint if no_wait else wait_for_endpoint(client, endpoint.name)
 
 

@@ -1,0 +1,205 @@
+"""`modelport up` itself: credentials, a restart, TLS, metrics, and a folder that is applied twice."""
+
+import json
+import socket
+import ssl
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from modelport.client import Client, NotReachable
+from modelport.domain.credentials import Keys, Token
+from modelport.domain.online_endpoint import OnlineEndpointSpec
+from modelport.domain.states import ProvisioningState
+from tests.end_to_end.deploying import TINY_BODY, X, Endpoint, multiplying, new_endpoint, until
+from tests.end_to_end.up_server import READY_WITHIN, UpServer, running
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpServer]:
+    with running(tmp_path_factory.mktemp("up") / "home") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(server: UpServer) -> Iterator[Client]:
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return multiplying(tmp_path_factory.mktemp("models") / "two", 2.0)
+
+
+@pytest.fixture(scope="module")
+def keyed(server: UpServer, client: Client, tiny: Path) -> Endpoint:
+    """An endpoint with keys."""
+    endpoint = new_endpoint(server, client)
+    endpoint.create(tiny)
+    return endpoint
+
+
+def test_metrics_name_endpoint_and_deployment(keyed: Endpoint, client: Client) -> None:
+    assert keyed.ask(X)[0] == 200
+    labels = f'deployment="blue",endpoint="{keyed.name}"'
+    samples = client.get_metrics().decode().splitlines()
+    (answered,) = [
+        line for line in samples if line.startswith(f'modelport_requests_total{{{labels},route="/score",status="200"')
+    ]
+    assert float(answered.rsplit(" ", 1)[1]) >= 1
+
+
+def test_a_token_works_at_once_and_at_its_own_endpoint_alone(
+    keyed: Endpoint, server: UpServer, client: Client, tiny: Path
+) -> None:
+    endpoint = new_endpoint(server, client, auth_mode="aml_token")
+    other = new_endpoint(server, client, auth_mode="aml_token")
+    endpoint.create(tiny)
+    for _ in range(5):
+        token = client.get_credentials(endpoint.name)
+        assert isinstance(token, Token)
+        assert endpoint.ask(X, token.access_token)[0] == 200
+        assert token.refresh_after_time_utc < token.expiry_time_utc
+    assert endpoint.ask(X, other.key)[0] == 401
+    assert endpoint.ask(X, keyed.key)[0] == 401
+    assert keyed.ask(X, endpoint.key)[0] == 401
+    assert json.loads(client.invoke(endpoint.name, TINY_BODY))
+    for name in (endpoint.name, other.name):
+        client.delete_online_endpoint(name)
+
+
+def test_a_key_stops_at_once_when_it_is_made_anew_and_the_other_goes_on(keyed: Endpoint, client: Client) -> None:
+    for number in range(4):
+        before = client.get_credentials(keyed.name)
+        primary_is_new = number % 2 == 0
+        after = client.regenerate_keys(keyed.name, "primary" if primary_is_new else "secondary")
+        assert isinstance(before, Keys)
+        assert isinstance(after, Keys)
+        old, kept = before.primary_key, before.secondary_key
+        new, same = after.primary_key, after.secondary_key
+        if not primary_is_new:
+            old, kept, new, same = kept, old, same, new
+        assert same == kept
+        assert [keyed.ask(X, key)[0] for key in (old, kept, new)] == [401, 200, 200]
+    assert json.loads(client.invoke(keyed.name, TINY_BODY))
+
+
+def test_after_a_restart_everything_answers_again(
+    server: UpServer, client: Client, keyed: Endpoint, tiny: Path
+) -> None:
+    keyed.create(tiny, "green", instance_count=2)
+    client.update_online_endpoint(keyed.name, {"traffic": {"blue": 50, "green": 50}})
+    client.wait_for_online_endpoint(keyed.name)
+    credentials = client.get_credentials(keyed.name)
+    assert server.stop() == 0
+    server.start()
+    assert client.get_credentials(keyed.name) == credentials
+    assert isinstance(credentials, Keys)
+    for name in ("blue", "green"):
+        headers = {"azureml-model-deployment": name}
+        until(lambda headers=headers: keyed.ask(X, credentials.primary_key, **headers)[0] == 200)  # type: ignore[misc]
+    states = [deployment.provisioning_state for deployment in client.list_online_deployments(keyed.name)]
+    assert states == [ProvisioningState.SUCCEEDED] * 2
+    assert client.get_online_endpoint(keyed.name).traffic == {"blue": 50, "green": 50}
+    until(lambda: client.get_online_deployment(keyed.name, "green").ready_instances == 2)
+    client.update_online_endpoint(keyed.name, {"traffic": {"blue": 100, "green": 0}})
+    client.wait_for_online_endpoint(keyed.name)
+    client.delete_online_deployment(keyed.name, "green")
+    client.wait_until_online_deployment_is_gone(keyed.name, "green")
+
+
+FILES = {
+    "model.yml": "name: house-prices\npath: {model}\ntype: mlflow_model\n",
+    "endpoint.yml": "name: applied\nauth_mode: key\ntraffic: {{blue: 90, green: 10}}\ntags: {{team: pricing}}\n",
+    "blue.yml": "name: blue\nendpoint_name: applied\nmodel: azureml:house-prices@latest\n",
+    "green.yml": "name: green\nendpoint_name: applied\nmodel: {{path: {model}, type: mlflow_model}}\n"
+    "environment_variables: {{LEVEL: 3}}\n",
+}
+
+
+def test_a_folder_that_is_applied_again_changes_nothing(
+    server: UpServer, client: Client, tiny: Path, tmp_path: Path
+) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text.format(model=tiny))
+    first = json.loads(server.run("apply", "-f", str(tmp_path), "-o", "json").stdout)
+    assert [one["action"] for one in first] == ["created"] * 4 + ["updated"]
+    table = (server.home / "run" / "table.json").read_bytes()
+    audit = client.list_audit()
+    second = json.loads(server.run("apply", "-f", str(tmp_path), "-o", "json").stdout)
+    assert {one["action"] for one in second} == {"unchanged"}
+    assert (server.home / "run" / "table.json").read_bytes() == table
+    assert client.list_audit() == audit
+    assert client.get_online_endpoint("applied").traffic == {"blue": 90, "green": 10}
+    client.delete_online_endpoint("applied")
+
+
+# -- TLS ---------------------------------------------------------------------------------------------------------------
+
+
+class TlsServer(UpServer):
+    """Both addresses speak HTTPS."""
+
+    @property
+    def url(self) -> str:
+        return super().url.replace("http:", "https:")
+
+    @property
+    def scoring_url(self) -> str:
+        return super().scoring_url.replace("http:", "https:")
+
+    def wait_until_ready(self) -> None:
+        end = time.monotonic() + READY_WITHIN
+        for port in (self.port, self.scoring_port):
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                    break
+                except OSError:
+                    assert self.process.poll() is None and time.monotonic() < end, self.log.read_text()
+                    time.sleep(0.05)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate of our own, and its key."""
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subject = "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    making = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 {subject} -keyout {key} -out {certificate}"
+    subprocess.run(making.split(), check=True, capture_output=True)
+    return certificate, key
+
+
+def test_both_addresses_speak_https_with_a_certificate(
+    tmp_path: Path, certificate: tuple[Path, Path], tiny: Path
+) -> None:
+    file, key = certificate
+    server = TlsServer(tmp_path / "home", "--ssl-certfile", str(file), "--ssl-keyfile", str(key))
+    server.start()
+    try:
+        with Client(server.url, server.key, verify=str(file)) as client:
+            client.create_online_endpoint(OnlineEndpointSpec(name="prices"))
+            endpoint = Endpoint(server, client, "prices", "")
+            endpoint.create(tiny)
+            found = client.get_online_endpoint("prices")
+            assert found.scoring_uri == f"{server.scoring_url}/endpoints/prices/score"
+            predictions = json.loads(client.invoke("prices", TINY_BODY))
+            credentials = client.get_credentials("prices")
+        assert isinstance(credentials, Keys)
+        context = ssl.create_default_context(cafile=str(file))
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        headers = {"Authorization": f"Bearer {credentials.secondary_key}", "Content-Type": "application/json"}
+        request = urllib.request.Request(found.scoring_uri, json.dumps(TINY_BODY).encode(), headers)
+        with urllib.request.urlopen(request, timeout=20, context=context) as answer:
+            assert json.load(answer) == predictions
+        with Client(server.url, server.key) as mistrusting, pytest.raises(NotReachable, match="certificate"):
+            mistrusting.get_status()
+        with pytest.raises(OSError, match=r"reset|closed|Remote end|Empty|EOF"):
+            urllib.request.urlopen(found.scoring_uri.replace("https:", "http:"), timeout=20).close()
+    finally:
+        server.stop()
