@@ -8,7 +8,7 @@ import pytest
 
 from modelport.client import Client
 from modelport.domain.environment import EnvironmentSpec
-from tests.end_to_end.deploying import X, Endpoint, new_endpoint
+from tests.end_to_end.deploying import Endpoint, X, new_endpoint
 from tests.end_to_end.up_server import UpServer, running
 from tests.modelport.environments.tiny import PINS, tiny_model
 

@@ -18,7 +18,7 @@ from modelport.domain.model import ModelSpec
 from modelport.domain.states import ProvisioningState
 from modelport.errors import Conflict, InvalidInput
 from tests.end_to_end.conftest import EXAMPLES
-from tests.end_to_end.deploying import TINY_BODY, X, Endpoint, inline, multiplying, new_endpoint, until
+from tests.end_to_end.deploying import TINY_BODY, Endpoint, X, inline, multiplying, new_endpoint, until
 from tests.end_to_end.up_server import UpServer, running
 from tests.support.saved import saved_by
 
@@ -97,7 +97,7 @@ def test_the_old_model_answers_until_the_new_one_is_ready_and_goes_on_where_it_n
     endpoint: Endpoint, client: Client, tiny: dict[str, Path]
 ) -> None:
     endpoint.create(tiny["two"])
-    answers = []
+    answers: list[float] = []
     with endpoint.load(TINY_BODY, clients=2) as load:
         client.update_online_deployment(endpoint.name, "blue", {"model": inline(tiny["three"])})
         assert client.get_online_deployment(endpoint.name, "blue").provisioning_state == ProvisioningState.UPDATING
@@ -218,7 +218,10 @@ def test_a_model_without_a_name_is_registered_and_the_same_content_is_kept_once(
     endpoint: Endpoint, server: UpServer, client: Client, tmp_path: Path
 ) -> None:
     model = multiplying(tmp_path / "model", 5.0)
-    copies = lambda: {path.name for path in (server.home / "models").iterdir()}  # noqa: E731
+
+    def copies() -> set[str]:
+        return {path.name for path in (server.home / "models").iterdir()}
+
     before = copies()
     blue = endpoint.create(model)
     green = endpoint.create(model, "green")
@@ -276,7 +279,7 @@ def test_what_cannot_be_honoured_is_refused_by_the_server(
         urllib.request.urlopen(asked, timeout=20).close()
     with refused.value as answer:
         assert answer.code == (404 if "there is no environment" in wanted or "there is no model" in wanted else 400)
-        assert wanted in json.load(answer)["error"]["message"]
+        assert wanted in json.load(answer)["message"]
     assert client.list_online_deployments(refusing.name) == []
 
 

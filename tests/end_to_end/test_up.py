@@ -15,7 +15,7 @@ from modelport.client import Client, NotReachable
 from modelport.domain.credentials import Keys, Token
 from modelport.domain.online_endpoint import OnlineEndpointSpec
 from modelport.domain.states import ProvisioningState
-from tests.end_to_end.deploying import TINY_BODY, X, Endpoint, multiplying, new_endpoint, until
+from tests.end_to_end.deploying import TINY_BODY, Endpoint, X, multiplying, new_endpoint, until
 from tests.end_to_end.up_server import READY_WITHIN, UpServer, running
 
 

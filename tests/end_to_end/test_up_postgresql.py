@@ -14,7 +14,7 @@ from modelport.client import Client
 from modelport.domain.credentials import Keys
 from modelport.domain.states import ProvisioningState
 from modelport.errors import ModelportError
-from tests.end_to_end.deploying import TINY_BODY, X, Endpoint, inline, multiplying, new_endpoint, until
+from tests.end_to_end.deploying import TINY_BODY, Endpoint, X, inline, multiplying, new_endpoint, until
 from tests.end_to_end.up_server import UpServer, descendants, running
 from tests.support.postgresql import PostgreSQL, a_server
 

@@ -65,10 +65,15 @@ class LocalControlPlane:
     def _endpoint(self, transaction: Transaction, name: str) -> OnlineEndpoint:
         endpoint = transaction.endpoint(name)
         if endpoint is not None:
-            return endpoint
+            return self._addressed(endpoint)
         names = [other.name for other in transaction.endpoints() if self._principal.may("read", other.name)][:10]
         hint = f"There is {', '.join(names)}." if names else "`modelport online-endpoint list` shows what there is."
         raise NotFound(f"there is no endpoint {name!r}", hint=hint)
+
+    def _addressed(self, endpoint: OnlineEndpoint) -> OnlineEndpoint:
+        """With the addresses it is reached at now."""
+        address = f"{self._control.settings.scoring_url}/endpoints/{endpoint.name}"
+        return endpoint.model_copy(update={"scoring_uri": f"{address}/score", "openapi_uri": f"{address}/swagger.json"})
 
     def _deployment(self, transaction: Transaction, endpoint_name: str, name: str) -> OnlineDeployment:
         endpoint = self._endpoint(transaction, endpoint_name)
@@ -171,7 +176,9 @@ class LocalControlPlane:
             before = transaction.endpoint(spec.name)
             if before is not None:
                 changes = spec.model_dump(mode="json", exclude_unset=True, exclude={"name"})
-                endpoint = self._changed_endpoint(transaction, before, changes, "create_online_endpoint")
+                endpoint = self._changed_endpoint(
+                    transaction, self._addressed(before), changes, "create_online_endpoint"
+                )
             else:
                 endpoint = self._new_endpoint(transaction, spec)
         self._control.wake()
@@ -183,22 +190,21 @@ class LocalControlPlane:
                 f"endpoint {spec.name!r} has no deployment yet that could be given traffic",
                 hint="Leave `traffic` out; set it with update once there is a deployment.",
             )
-        address = f"{self._control.settings.scoring_url}/endpoints/{spec.name}"
         endpoint = OnlineEndpoint(
             **dict(spec),
+            scoring_uri="",
+            openapi_uri="",
             id=uuid.uuid4().hex,
             provisioning_state=_STATES.CREATING,
-            scoring_uri=f"{address}/score",
-            openapi_uri=f"{address}/swagger.json",
             created_at=now(),
             created_by=self._principal.name,
             notices=_notices(spec),
         )
-        transaction.add_endpoint(endpoint)
+        transaction.add_endpoint(endpoint)  # without its addresses, which are those of whoever runs it
         for slot in SLOTS:
             transaction.put_credential(self._control.secret.stored(endpoint.id, slot, 1))
         self._audit(transaction, "create_online_endpoint", f"online-endpoint/{endpoint.name}")
-        return endpoint
+        return self._addressed(endpoint)
 
     def get_online_endpoint(self, name: str) -> OnlineEndpoint:
         name = name.lower()
@@ -211,7 +217,8 @@ class LocalControlPlane:
             require(self._principal, "read")
         with self._store.reading() as transaction:
             found = transaction.endpoints()
-        return [endpoint for endpoint in found if self._principal.may("read", endpoint.name)]
+        mine = [endpoint for endpoint in found if self._principal.may("read", endpoint.name)]
+        return [self._addressed(endpoint) for endpoint in mine]
 
     def update_online_endpoint(self, name: str, changes: dict[str, Any]) -> OnlineEndpoint:
         name = name.lower()

@@ -21,8 +21,10 @@ def settings(tmp_path: Path) -> UpSettings:
     return UpSettings(home=tmp_path)
 
 
-def found(store: Store, settings: UpSettings, name: str, is_applied: bool = True, **ready: int) -> dict[str, Any]:
-    return next(check for check in checks(store, settings, ready, is_applied) if check["name"] == name)
+def found(
+    store: Store, settings: UpSettings, name: str, ready: dict[str, int] | None = None, is_applied: bool = True
+) -> dict[str, Any]:
+    return next(check for check in checks(store, settings, ready or {}, is_applied) if check["name"] == name)
 
 
 def add(store: Store, **more: Any) -> str:
@@ -71,7 +73,7 @@ def test_a_deployment_that_failed(store: Store, settings: UpSettings) -> None:
 
 def test_instances_that_are_missing(store: Store, settings: UpSettings) -> None:
     id = add(store, provisioning_state=ProvisioningState.SUCCEEDED, instance_count=3)
-    check = found(store, settings, "deployment rent/blue", **{id: 2})
+    check = found(store, settings, "deployment rent/blue", {id: 2})
     assert (check["is_well"], check["message"]) == (False, "2 of 3 instances are ready")
     assert "get-logs -e rent -n blue" in check["hint"]
 
