@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -99,13 +100,11 @@ def test_waiting_until_it_is_gone(client: Client, http_world: World) -> None:
         client.get_online_endpoint("churn")
 
 
-def test_predictions_are_asked_for_with_the_key_of_now(client: Client, http_world: World, tmp_path: Path) -> None:
+def test_predictions_are_asked_for_with_the_key_of_now(client: Client, world: World, tmp_path: Path) -> None:
     client.create_online_endpoint(OnlineEndpointSpec(name="churn"))
     with _scoring(client) as asked:
-        with http_world.control.store.writing() as transaction:
-            endpoint = transaction.endpoint("churn")
-            assert endpoint is not None
-            transaction.replace_endpoint(endpoint.model_copy(update={"scoring_uri": asked.url}))
+        settings = replace(world.control.settings, scoring_port=asked.server_port)
+        world.control = replace(world.control, settings=settings)
         assert client.invoke("churn", {"input_data": [1]}) == b'{"input_data": [1]}'
         file = tmp_path / "request.json"
         file.write_bytes(b"[2]")
@@ -125,7 +124,6 @@ class _Scoring(ThreadingHTTPServer):
 
     client: Client
     deployments: list[str | None]
-    url: str
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -154,7 +152,6 @@ class _Handler(BaseHTTPRequestHandler):
 def _scoring(client: Client) -> Iterator[_Scoring]:
     with _Scoring(("127.0.0.1", 0), _Handler) as server:
         server.client, server.deployments = client, []
-        server.url = f"http://127.0.0.1:{server.server_port}/score"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
