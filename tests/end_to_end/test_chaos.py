@@ -193,6 +193,11 @@ def _converge(server: UpServer, told: str) -> None:
             (one.name, str(one.provisioning_state), getattr(one, "ready_instances", ""))
             for one in (*endpoints, *deployments)
         ]
+        for one in deployments:  # the disk was full when it was prepared: it says so, and whoever wants it asks again
+            if one.provisioning_state == ProvisioningState.FAILED:
+                assert one.error is not None and one.error["message"], told
+                with contextlib.suppress(ModelportError):
+                    client.update_online_deployment(ENDPOINT, one.name, {})
         assert time.monotonic() < end, f"{states}, {len(workers)} workers of {wanted}; {told}"
         time.sleep(0.2)
 

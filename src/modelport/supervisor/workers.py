@@ -21,6 +21,8 @@ log = logging.getLogger("modelport.supervisor")
 
 RELEASE_GRACE = 5.0
 """Seconds beyond a set's own time-out that scoring processes have to say that nothing of it is open."""
+KILLED_STARTS = 2
+"""First starts that may end by a signal before the set has failed."""
 LOG_INTERVAL = 5.0
 """Seconds between two looks at the size of a log file."""
 
@@ -186,7 +188,7 @@ class _Set:
                 self._changed(spec, [])  # requests for it wait meanwhile
                 workers.begin()
             else:
-                self._facts = await workers.start()
+                self._facts = await self._first_start(workers)
                 self._state = "ready"
                 log.info("%s is ready", wanted.id)
         except Exception as error:  # noqa: BLE001  whatever it is, it is this set's alone, and told
@@ -197,6 +199,17 @@ class _Set:
             if wanted.liveness is not None:
                 self._watching.append(asyncio.ensure_future(watch(workers, wanted.liveness)))
         self._on_report(self.report())
+
+    async def _first_start(self, workers: WorkerSet) -> dict[str, Any]:
+        """A worker that ends without a word was killed: that may pass. What one says itself will be the same the next time."""
+        for _ in range(KILLED_STARTS):
+            try:
+                return await workers.start()
+            except WorkerFailed as error:
+                if error.traceback is not None:
+                    raise
+                log.warning("%s does not start, and is tried again: %s", self.wanted.id, error.message)
+        return await workers.start()
 
     def _changed(self, spec: WorkerSpec, present: list[WorkerAddress]) -> None:
         self._present = present

@@ -117,6 +117,14 @@ def bench(tmp_path: Path) -> Iterator[Endpoints]:
     assert "Traceback" not in made.log()
 
 
+def live(bench: Endpoints, wanted: WantedWorkers) -> list[int]:
+    """As control does it: what is routed to was ready before, so that every scoring process knows it. Ids of its workers."""
+    bench.serve(1, [wanted])
+    pids: list[int] = bench.report(wanted.id, "ready", wanted.count)["pids"]
+    bench.serve(2, [wanted], wanted.id)
+    return pids
+
+
 def test_a_new_revision_takes_over_and_no_request_is_lost(bench: Endpoints) -> None:
     old, new = bench.wanted("e/blue/1"), bench.wanted("e/blue/2")
     bench.serve(1, [old])
@@ -134,22 +142,20 @@ def test_a_new_revision_takes_over_and_no_request_is_lost(bench: Endpoints) -> N
 
 def test_an_endpoint_answers_while_workers_and_control_die(bench: Endpoints) -> None:
     wanted = bench.wanted(count=2)
-    bench.serve(1, [wanted], "e/blue/1")
-    (first, _) = bench.report("e/blue/1", "ready", 2)["pids"]
+    (first, _) = live(bench, wanted)
     with Asking(bench) as asking:
         asking.more()
         os.kill(bench.ask_control(), signal.SIGKILL)
         os.kill(first, signal.SIGKILL)
         bench.until(lambda: (r := bench.reports()[-1])["restarts"] == 1 and r["ready"] == 2)
-        bench.serve(2, [replace(wanted, count=1)], "e/blue/1")
+        bench.serve(3, [replace(wanted, count=1)], "e/blue/1")
         asking.more()
     assert set(asking.statuses) <= {200, 500}
     assert asking.statuses.count(500) <= 1  # what was in the worker when it was killed
 
 
 def test_what_is_asked_while_no_scoring_process_lives_is_answered_by_the_next(bench: Endpoints) -> None:
-    bench.serve(1, [bench.wanted()], "e/blue/1")
-    bench.report("e/blue/1", "ready", 1)
+    live(bench, bench.wanted())
     assert bench.score() == 200
     pids = bench.scoring_pids()
     assert len(pids) == 2
@@ -160,8 +166,7 @@ def test_what_is_asked_while_no_scoring_process_lives_is_answered_by_the_next(be
 
 
 def test_the_endpoint_is_there_again_after_a_supervisor_that_was_killed(bench: Endpoints) -> None:
-    bench.serve(1, [bench.wanted()], "e/blue/1")
-    bench.report("e/blue/1", "ready", 1)
+    live(bench, bench.wanted())
     children = bench.scoring_pids()
     assert bench.process is not None
     bench.process.kill()
@@ -174,8 +179,7 @@ def test_the_endpoint_is_there_again_after_a_supervisor_that_was_killed(bench: E
 
 
 def test_a_stop_answers_what_was_asked(bench: Endpoints) -> None:
-    bench.serve(1, [bench.wanted()], "e/blue/1")
-    bench.report("e/blue/1", "ready", 1)
+    live(bench, bench.wanted())
     with Asking(bench) as asking:
         asking.more()
         assert bench.stop() == 0
