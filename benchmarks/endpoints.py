@@ -147,6 +147,8 @@ class Bench:
         """Seconds of a list of all endpoints."""
         for number in range(ENDPOINTS - 1):
             self.client.create_online_endpoint(OnlineEndpointSpec(name=f"bench-{number}"))
+        for number in range(ENDPOINTS - 1):
+            self.client.wait_for_online_endpoint(f"bench-{number}")
         seconds = []
         for _ in range(rounds):
             began = time.perf_counter()

@@ -9,9 +9,10 @@ import time
 from collections.abc import Awaitable
 from typing import Any, Protocol
 
+from modelport.messages import MAX_LINE, message_line
 from modelport.serving.address import tls_context
 from modelport.serving.metrics import shared_memory
-from modelport.serving.process import MAX_LINE, Scoring, ScoringSettings, child_message, message_line
+from modelport.serving.process import Scoring, ScoringSettings, child_message
 from modelport.serving.routing_table import Row
 
 log = logging.getLogger("modelport")

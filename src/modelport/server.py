@@ -15,17 +15,17 @@ from typing import Any
 import uvloop
 
 from modelport.environments.explaining import explaining
-from modelport.environments.preparing import worker_spec_of
+from modelport.environments.preparing import admitted_worker_spec
 from modelport.errors import ModelportError
 from modelport.listening import open_at, refuse_new_connections
-from modelport.model import location, mlmodel
+from modelport.model import location
 from modelport.scoring_processes import ScoringProcesses, scoring_processes
 from modelport.serving.process import ScoringSettings
 from modelport.serving.routing_table import Row
 from modelport.settings import ModelSource, ServeSettings
 from modelport.workers.comparing import Comparison
 from modelport.workers.process import WorkerAddress, WorkerSet
-from modelport.workers.spec import WorkerSpec, admit, worker_spec
+from modelport.workers.spec import WorkerSpec
 
 log = logging.getLogger("modelport")
 
@@ -50,26 +50,18 @@ def serve(settings: ServeSettings, on_ready: Callable[[str], None] | None = None
 
 
 def _spec(settings: ServeSettings, source: ModelSource) -> WorkerSpec:
-    folder = location.resolve(source.uri)
-    content = mlmodel.read(folder)
-    admit(folder, content, settings.safety)
-
-    def spec_in(python: str) -> WorkerSpec:
-        return worker_spec(
-            folder,
-            content,
-            python,
-            settings.home,
-            workers=settings.workers * len(settings.models),
-            name=source.name,
-            model_config=settings.model_config,
-            threads=settings.threads,
-            max_body=settings.max_body,
-            allow_python_mismatch=settings.allow_python_mismatch,
-            safety=settings.safety,
-        )
-
-    return worker_spec_of(folder, content, settings.environment, settings.home, spec_in)
+    return admitted_worker_spec(
+        location.resolve(source.uri),
+        settings.environment,
+        settings.safety,
+        settings.home,
+        workers=settings.workers * len(settings.models),
+        name=source.name,
+        model_config=settings.model_config,
+        threads=settings.threads,
+        max_body=settings.max_body,
+        allow_python_mismatch=settings.allow_python_mismatch,
+    )
 
 
 class _Model:

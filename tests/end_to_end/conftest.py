@@ -2,10 +2,14 @@
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from modelport.client import Client
+from tests.end_to_end.deploying import Endpoint, new_endpoint
+from tests.end_to_end.up_server import UpServer
 from tests.support.once import made_once
 from tests.support.saved import ROOT, SAVING_PYTHON, saved_by
 
@@ -35,3 +39,18 @@ def examples(tmp_path: Path, house_prices: Path) -> Path:
     shutil.copytree(EXAMPLES, folder)
     shutil.copytree(house_prices, folder / "models" / "house-prices")
     return folder
+
+
+@pytest.fixture(scope="module")
+def client(server: UpServer) -> Iterator[Client]:
+    """Of the server that the test's module runs."""
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def endpoint(server: UpServer, client: Client) -> Iterator[Endpoint]:
+    """A new one there, deleted after the test."""
+    endpoint = new_endpoint(server, client)
+    yield endpoint
+    client.delete_online_endpoint(endpoint.name)

@@ -8,7 +8,7 @@ import pytest
 
 from modelport.client import Client
 from modelport.domain.environment import EnvironmentSpec
-from tests.end_to_end.deploying import Endpoint, X, new_endpoint
+from tests.end_to_end.deploying import Endpoint, X
 from tests.end_to_end.up_server import UpServer, running
 from tests.modelport.environments.tiny import PINS, tiny_model
 
@@ -21,19 +21,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpServer]:
     home = tmp_path_factory.mktemp("up") / "home"
     with running(home, MODELPORT_ENV_MANAGER="uv", UV_SYSTEM_CERTS="1") as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def client(server: UpServer) -> Iterator[Client]:
-    with server.client() as client:
-        yield client
-
-
-@pytest.fixture
-def endpoint(server: UpServer, client: Client) -> Iterator[Endpoint]:
-    endpoint = new_endpoint(server, client)
-    yield endpoint
-    client.delete_online_endpoint(endpoint.name)
 
 
 @pytest.fixture(scope="module")

@@ -32,19 +32,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpServer]:
 
 
 @pytest.fixture(scope="module")
-def client(server: UpServer) -> Iterator[Client]:
-    with server.client() as client:
-        yield client
-
-
-@pytest.fixture
-def endpoint(server: UpServer, client: Client) -> Iterator[Endpoint]:
-    endpoint = new_endpoint(server, client)
-    yield endpoint
-    client.delete_online_endpoint(endpoint.name)
-
-
-@pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Models that multiply by 2 and by 3; the second takes its time to load. The third cannot be loaded."""
     folder = tmp_path_factory.mktemp("models")

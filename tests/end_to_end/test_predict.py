@@ -27,6 +27,7 @@ from modelport.pyfunc import load_model
 from modelport.settings import EnvironmentSettings
 from tests.end_to_end.server import MODELPORT, environment
 from tests.support.saved import ROOT
+from tests.support.small_disk import small_disk as mounted
 
 HOME = ROOT / ".cache" / "modelport-home"
 LOCAL = EnvironmentSettings(manager="local")
@@ -305,13 +306,8 @@ def test_an_input_that_changes_meanwhile_is_an_error(tmp_path: Path, models: Pat
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 KiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("only root can mount a small disk")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted(tmp_path / "small", "64k") as folder:
+        yield folder
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path, small_disk: Path, wine: Any) -> None:

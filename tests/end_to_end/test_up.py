@@ -26,12 +26,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpServer]:
 
 
 @pytest.fixture(scope="module")
-def client(server: UpServer) -> Iterator[Client]:
-    with server.client() as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return multiplying(tmp_path_factory.mktemp("models") / "two", 2.0)
 

@@ -11,9 +11,6 @@ from modelport.errors import Conflict, InvalidInput, NotFound
 from modelport.store.content import ContentStore
 from modelport.store.transaction import Transaction
 
-CHANGEABLE = ("description", "tags", "properties", "stage")
-"""What of a registered version may be changed."""
-
 
 def now() -> datetime:
     return datetime.fromtimestamp(time.time(), UTC)

@@ -13,7 +13,7 @@ from modelport.control.secret import Secret, digest, new_key, new_token
 from modelport.domain.access import IMPLIED, Grant, Principal, User
 from modelport.domain.credentials import Credentials
 from modelport.domain.environment import Environment, EnvironmentSpec
-from modelport.domain.model import Model, ModelSpec
+from modelport.domain.model import CHANGEABLE, Model, ModelSpec
 from modelport.domain.online_deployment import OnlineDeployment, OnlineDeploymentSpec
 from modelport.domain.online_endpoint import OnlineEndpoint, OnlineEndpointSpec
 from modelport.domain.operations import Container, KeyType
@@ -118,9 +118,9 @@ class LocalControlPlane:
 
     def update_model(self, name: str, version: str, changes: dict[str, Any]) -> Model:
         require(self._principal, "deploy")
-        fixed = [key for key in changes if key not in assets.CHANGEABLE]
+        fixed = [key for key in changes if key not in CHANGEABLE]
         if fixed:
-            hint = f"Only {', '.join(assets.CHANGEABLE)} may be changed; register another version for the rest."
+            hint = f"Only {', '.join(CHANGEABLE)} may be changed; register another version for the rest."
             raise InvalidInput(f"a model's {', '.join(fixed)} never changes", hint=hint)
         with self._store.writing() as transaction:
             model = assets.find_model(transaction, name, version, None)

@@ -18,16 +18,16 @@ from modelport.domain.environment import EnvironmentSpec
 from modelport.domain.instance_type import InstanceType, instance_type
 from modelport.domain.online_deployment import OnlineDeployment
 from modelport.domain.revision import Revision
-from modelport.environments.preparing import worker_spec_of
+from modelport.environments.preparing import admitted_worker_spec
 from modelport.errors import InvalidInput, ModelNotLoadable, ModelportError
-from modelport.model import environment_spec, location, mlmodel
+from modelport.model import environment_spec, location
 from modelport.settings import MIB, EnvironmentSettings, SafetySettings, UpSettings, environment_manager
 from modelport.store.content import ContentStore
 from modelport.store.store import Store
 from modelport.store.transaction import Transaction
 from modelport.supervisor.table import WantedWorkers
 from modelport.workers import bundle
-from modelport.workers.spec import WorkerSpec, admit, worker_spec
+from modelport.workers.spec import WorkerSpec
 
 log = logging.getLogger("modelport")
 
@@ -111,29 +111,19 @@ def _referred(
 
 def _worker_spec(folder: Path, deployment: OnlineDeployment, revision: Revision, settings: UpSettings) -> WorkerSpec:
     spec = revision.spec
-    found = mlmodel.read(folder)
-    safety = SafetySettings(variables=spec.environment_variables, sandbox=settings.sandbox)
-    admit(folder, found, safety)
     size = _size(revision)
     cores = len(os.sched_getaffinity(0))
-    sharing = spec.instance_count if size is None else max(1, cores // size.cpus)
-
-    def spec_in(python: str) -> WorkerSpec:
-        return worker_spec(
-            folder,
-            found,
-            python,
-            settings.home,
-            workers=sharing,
-            name=f"{deployment.endpoint_name}/{deployment.name}",
-            threads=spec.request_settings.max_concurrent_requests_per_instance or THREADS,
-            max_body=MAX_BODY,
-            safety=safety,
-        )
-
     offline = settings.offline or spec.egress_public_network_access == "disabled"
-    environment = EnvironmentSettings(manager=environment_manager(None, None), offline=offline)
-    return worker_spec_of(folder, found, environment, settings.home, spec_in)
+    return admitted_worker_spec(
+        folder,
+        EnvironmentSettings(manager=environment_manager(None, None), offline=offline),
+        SafetySettings(variables=spec.environment_variables, sandbox=settings.sandbox),
+        settings.home,
+        workers=spec.instance_count if size is None else max(1, cores // size.cpus),
+        name=f"{deployment.endpoint_name}/{deployment.name}",
+        threads=spec.request_settings.max_concurrent_requests_per_instance or THREADS,
+        max_body=MAX_BODY,
+    )
 
 
 def _size(revision: Revision) -> InstanceType | None:

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable
 
+from modelport.messages import message_line
 from modelport.supervisor.table import Report, Table
 
 log = logging.getLogger("modelport.control")
@@ -20,7 +21,7 @@ class SupervisorLink:
 
     def send(self, table: Table) -> None:
         """Have this table made so. When the supervisor is gone, so is this process, soon."""
-        line = json.dumps({"table": table.as_dict()}).encode() + b"\n"
+        line = message_line(table=table.as_dict())
         try:
             with self._sending:
                 self._socket.sendall(line)

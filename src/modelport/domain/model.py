@@ -14,6 +14,10 @@ CONTENT = re.compile(r"content://([0-9a-f]{64})/([^/]+)")
 """Content that was uploaded: the hash of its tree, and the name that its folder or file had."""
 
 
+CHANGEABLE = ("description", "tags", "properties", "stage")
+"""What of a registered version may be changed."""
+
+
 def _checked_asset_name(name: str) -> str:
     if not _ASSET_NAME.fullmatch(name):
         raise ValueError("letters, digits, - _ and . are wanted, at most 255")

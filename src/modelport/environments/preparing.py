@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NotRequired, TypedDict, Unpack
 
 from modelport.environments import conda, packaged, resolving
 from modelport.environments.building import build
@@ -16,11 +16,11 @@ from modelport.environments.interpreters import Interpreter, find
 from modelport.environments.progress import Stages
 from modelport.environments.resolving import Resolution
 from modelport.environments.store import Environment, Store
-from modelport.model import environment_spec
+from modelport.model import environment_spec, mlmodel
 from modelport.model.environment_spec import EnvironmentSpec
 from modelport.model.package import Package, around
-from modelport.settings import EnvironmentSettings
-from modelport.workers.spec import WorkerSpec
+from modelport.settings import EnvironmentSettings, SafetySettings
+from modelport.workers.spec import WorkerSpec, admit, worker_spec
 
 log = logging.getLogger("modelport")
 
@@ -49,6 +49,35 @@ def worker_spec_of(
     if prepared is None:
         return spec_in(sys.executable)
     return replace(spec_in(prepared.environment.python), sys_path=[])  # the user's PYTHONPATH is no part of it
+
+
+class Start(TypedDict):
+    """What else ``worker_spec`` is told of the workers."""
+
+    workers: int
+    name: str
+    threads: int
+    max_body: int
+    model_config: NotRequired[dict[str, Any] | None]
+    allow_python_mismatch: NotRequired[bool]
+
+
+def admitted_worker_spec(
+    folder: Path, environment: EnvironmentSettings, safety: SafetySettings, home: Path, **start: Unpack[Start]
+) -> WorkerSpec:
+    """How the model in ``folder`` is run, if it may be: in its environment, which is built if need be.
+
+    Raises:
+        ModelNotAllowed: it brings what is not allowed. CannotStart: there is no sandbox on this machine.
+        EnvironmentFailed, ModelNotLoadable: as ``worker_spec_of``.
+    """
+    content = mlmodel.read(folder)
+    admit(folder, content, safety)
+
+    def spec_in(python: str) -> WorkerSpec:
+        return worker_spec(folder, content, python, home, safety=safety, **start)
+
+    return worker_spec_of(folder, content, environment, home, spec_in)
 
 
 class Ready(NamedTuple):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from modelport.environments.explaining import explaining
-from modelport.environments.preparing import worker_spec_of
+from modelport.environments.preparing import admitted_worker_spec
 from modelport.errors import InvalidInput, ModelportError
 from modelport.files.chunk import Chunk
 from modelport.files.draft import Draft, Output, output_at, writing
@@ -26,13 +26,13 @@ from modelport.files.reading import chunks_of
 from modelport.files.refusals import Rejects, entry, misses_a_column, named_rows, refusal
 from modelport.files.settings import FileSettings
 from modelport.files.source import Source
-from modelport.model import location, mlmodel
+from modelport.model import location
 from modelport.workers.call import Call
 from modelport.workers.comparing import Comparison
 from modelport.workers.head import head
 from modelport.workers.pool import Pool
 from modelport.workers.process import WorkerAddress, WorkerSet
-from modelport.workers.spec import WorkerSpec, admit, worker_spec
+from modelport.workers.spec import WorkerSpec
 from modelport_runtime.errors import MAX_DETAILS
 
 if TYPE_CHECKING:  # imported while the model is being loaded
@@ -90,25 +90,17 @@ def score_file(settings: FileSettings) -> Summary:
 
 
 def _spec(settings: FileSettings) -> WorkerSpec:
-    folder = location.resolve(settings.model_uri)
-    content = mlmodel.read(folder)
-    admit(folder, content, settings.safety)
-
-    def spec_in(python: str) -> WorkerSpec:
-        return worker_spec(
-            folder,
-            content,
-            python,
-            settings.home,
-            workers=settings.workers,
-            name="model",
-            threads=1,  # chunks of one file follow each other; a model's own code need not expect anything else
-            max_body=MAX_BODY,
-            allow_python_mismatch=settings.allow_python_mismatch,
-            safety=settings.safety,
-        )
-
-    return worker_spec_of(folder, content, settings.environment, settings.home, spec_in)
+    return admitted_worker_spec(
+        location.resolve(settings.model_uri),
+        settings.environment,
+        settings.safety,
+        settings.home,
+        workers=settings.workers,
+        name="model",
+        threads=1,  # chunks of one file follow each other; a model's own code need not expect anything else
+        max_body=MAX_BODY,
+        allow_python_mismatch=settings.allow_python_mismatch,
+    )
 
 
 def _check(settings: FileSettings, input_format: str) -> None:

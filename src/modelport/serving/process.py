@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from modelport.messages import MAX_LINE, message_line
 from modelport.serving.access_log import AccessLog
 from modelport.serving.address import AddressSettings, tls_context
 from modelport.serving.http import HttpServer, Limits
@@ -34,12 +35,8 @@ from modelport.workers.pool import Pool
 DEPTH_INTERVAL = 1.0
 """Seconds between two writings of a process's queue depth, where several processes show their sum."""
 
-
 PARENTLESS = 5.0
 """Seconds that a child goes on without its parent: the workers have ended with it, or will, and nobody starts others."""
-
-MAX_LINE = 1 << 28
-"""Bytes of a line on the control socket: it holds a whole MLmodel file."""
 
 
 @dataclass(frozen=True)
@@ -259,11 +256,6 @@ class _UpChild:
             self._parent.tell(applied=table["version"])
         elif "gone" in message:
             self.scoring.leave(message["gone"], lambda: self._parent.tell(drained=message["gone"]))
-
-
-def message_line(**message: Any) -> bytes:
-    """A message on the control socket."""
-    return json.dumps(message).encode() + b"\n"
 
 
 def child_message(settings: ScoringSettings, process: int, processes: int) -> bytes:

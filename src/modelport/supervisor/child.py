@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from modelport.messages import MAX_LINE
+
 log = logging.getLogger("modelport.supervisor")
 
-MAX_LINE = 1 << 28
-"""Bytes of a line: a table holds the MLmodel files of all models."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds before it is started again; doubled each time, unless it lived for ``LONG`` seconds."""
 LONG = 10.0
@@ -143,8 +143,3 @@ class Child:
                     self._hear(json.loads(text))
                 except Exception:  # whatever it says wrong, it ends neither us nor the others
                     log.exception("%s said what is not understood", self._name)
-
-
-def line(**message: Any) -> bytes:
-    """A message as it crosses."""
-    return json.dumps(message).encode() + b"\n"

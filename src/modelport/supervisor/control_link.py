@@ -6,7 +6,8 @@ A control process that begins is told one report for each set there is, then the
 from collections.abc import Callable
 from typing import Any
 
-from modelport.supervisor.child import Child, line
+from modelport.messages import message_line
+from modelport.supervisor.child import Child
 from modelport.supervisor.settings import Settings
 from modelport.supervisor.table import Report, Table
 
@@ -38,21 +39,21 @@ class ControlLink:
 
     def report(self, report: Report) -> None:
         """A set of workers changed."""
-        self._child.tell(line(workers=report.as_dict()))
+        self._child.tell(message_line(workers=report.as_dict()))
 
     def applied(self, version: int) -> None:
         """Every scoring process routes by this version."""
         self._applied = version
-        self._child.tell(line(applied=version))
+        self._child.tell(message_line(applied=version))
 
     async def stop(self) -> None:
         """Returns when it has ended."""
         await self._child.stop(STOP_GRACE)
 
     def _first(self) -> bytes:
-        lines = [line(workers=report.as_dict()) for report in self._reports()]
+        lines = [message_line(workers=report.as_dict()) for report in self._reports()]
         if self._applied is not None:
-            lines.append(line(applied=self._applied))
+            lines.append(message_line(applied=self._applied))
         return b"".join(lines)
 
     def _hear(self, message: dict[str, Any]) -> None:

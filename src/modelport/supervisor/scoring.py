@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from modelport.messages import message_line
 from modelport.serving.routing_table import Row
-from modelport.supervisor.child import Child, line
+from modelport.supervisor.child import Child
 from modelport.supervisor.settings import Settings
 from modelport.supervisor.table import Table
 
@@ -51,7 +52,7 @@ class ScoringProcesses:
 
     def publish(self, row: Row) -> None:
         """A set of workers is ready, or other workers are in it."""
-        text = line(row=row.as_dict())
+        text = message_line(row=row.as_dict())
         leaving = self._leaving.get(row.name)
         if leaving is None:
             self._rows[row.name] = text
@@ -71,7 +72,7 @@ class ScoringProcesses:
             return  # nobody was ever told of it
         leaving = self._leaving[id] = _Leaving(set(self._running()))
         for process in leaving.waiting:
-            process.child.tell(line(gone=id))
+            process.child.tell(message_line(gone=id))
         try:
             async with asyncio.timeout(timeout):
                 await leaving.wait()
@@ -82,7 +83,7 @@ class ScoringProcesses:
 
     async def drain(self, grace: float) -> None:
         """They answer what was asked, and end."""
-        await asyncio.gather(*(process.child.stop(grace, line(drain=True)) for process in self._processes))
+        await asyncio.gather(*(process.child.stop(grace, message_line(drain=True)) for process in self._processes))
 
     def _running(self) -> list["_Process"]:
         return [process for process in self._processes if process.applied is not None]
@@ -153,7 +154,9 @@ class _Process:
     def _first(self) -> bytes:
         self.applied, self._listens = -1, False
         settings = self._settings
-        first = line(settings=settings.scoring_settings, process=self._number, processes=settings.scoring_processes)
+        first = message_line(
+            settings=settings.scoring_settings, process=self._number, processes=settings.scoring_processes
+        )
         return first + self._all.first_lines()
 
     def _hear(self, message: dict[str, Any]) -> None:
@@ -165,7 +168,7 @@ class _Process:
             self.applied = message["applied"]
             if not self._listens:
                 self._listens = True
-                self.child.tell(line(listen=True))
+                self.child.tell(message_line(listen=True))
             self._all.applied()
         elif "drained" in message:
             self._all.drained(self, [message["drained"]])
@@ -178,4 +181,6 @@ class _Process:
 
 
 def _table_line(table: Table) -> bytes:
-    return line(table={"version": table.version, "endpoints": [asdict(endpoint) for endpoint in table.endpoints]})
+    return message_line(
+        table={"version": table.version, "endpoints": [asdict(endpoint) for endpoint in table.endpoints]}
+    )

@@ -1,8 +1,6 @@
 """Each test of the store runs on SQLite and on a real PostgreSQL."""
 
 import itertools
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest
 
 from modelport.store.store import Store
 from tests.support.postgresql import PostgreSQL, a_server
+from tests.support.small_disk import small_disk as mounted
 
 _COUNT = itertools.count()
 
@@ -50,10 +49,5 @@ def store(url: str, opened: Callable[[str], Store]) -> Store:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("only root can mount a small disk")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with mounted(tmp_path / "small", "1m") as folder:
+        yield folder

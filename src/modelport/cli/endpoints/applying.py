@@ -16,7 +16,7 @@ from modelport.cli.endpoints.folder import Described
 from modelport.cli.endpoints.notices import tell_notices
 from modelport.cli.endpoints.waiting import wait_for_deployment, wait_for_endpoint
 from modelport.domain.environment import EnvironmentSpec
-from modelport.domain.model import ModelSpec
+from modelport.domain.model import CHANGEABLE, ModelSpec
 from modelport.domain.online_deployment import OnlineDeployment, OnlineDeploymentSpec
 from modelport.domain.online_endpoint import OnlineEndpointSpec
 from modelport.domain.states import ProvisioningState
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 _SHARES = ("traffic", "mirror_traffic")
 """Of an endpoint: set last, when the deployments that they name are there."""
-_CHANGEABLE = frozenset({"description", "tags", "properties", "stage"})
-"""Of a registered model."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class Applying:
         spec = ModelSpec.read(file.data, file.file)
         name = _named(spec, file)
         current = optional(lambda: self._client.get_model(name, spec.version))
-        found = self._asset(file, current, _CHANGEABLE)
+        found = self._asset(file, current, frozenset(CHANGEABLE))
         if found.action == "created" and not self._dry_run:
             made = self._client.create_model(spec)
             return Outcome(f"model/{name}/{made.version}", "created", {})
