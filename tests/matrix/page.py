@@ -1,20 +1,21 @@
-"""``docs/environments-matrix.md``, made from what `make matrix` recorded: ``python -m tests.matrix.page`` writes it."""
+"""The last section of ``docs/environments.md``, made from what `make matrix` recorded: ``python -m tests.matrix.page``."""
 
 import json
 import sys
 from dataclasses import asdict
 from typing import Any
 
+from benchmarks.sections import write_section
 from tests.matrix.made import CACHE
 from tests.matrix.served import Built
 from tests.matrix.table import CASES, Case
 from tests.support.saved import ROOT
 
-PAGE = ROOT / "docs" / "environments-matrix.md"
+PAGE = ROOT / "docs" / "environments.md"
+SECTION = "matrix"
 RESULTS = CACHE / "results"
 HEAD = """\
-<!-- Written by `make matrix` from what its tests recorded. -->
-# Models and the environments built for them
+## Models and the environments built for them
 
 Each model was saved by the MLflow of its time, and predicted there. Then `modelport serve -m MODEL` was all that was said:
 Modelport read the model's files, built the environment they ask for and served the model in it. Every answer was compared
@@ -22,7 +23,7 @@ with the prediction made where the model was saved: equal means equal to the las
 in the last digits, as it adds in another order. In the end all were served side by side, and were asked again.
 
 The seconds: finding the versions, making the environment with all its packages, loading the model and scoring its example.
-uv had every package in its cache. `make matrix` makes this page anew; the models stand in `tests/matrix/table.py`.
+uv had every package in its cache. `make matrix` writes this section anew; the models stand in `tests/matrix/table.py`.
 
 | Model | What it is about | Python | Main versions | Packages | Resolve | Install | Check | Answer |
 |---|---|---|---|---|---|---|---|---|
@@ -37,8 +38,8 @@ def record(case: Case, environment: Built | None, to_the_bit: bool) -> None:
     (RESULTS / f"{case.name}.json").write_text(json.dumps(result))
 
 
-def page() -> str:
-    """The whole page. FileNotFoundError: a model of the table has not been run."""
+def section() -> str:
+    """The whole section. FileNotFoundError: a model of the table has not been run."""
     lines = []
     first_of: dict[str, str] = {}
     for case in CASES:
@@ -70,6 +71,6 @@ def _cells(case: Case, found: dict[str, Any] | None, shared_with: str | None) ->
 
 if __name__ == "__main__":
     try:
-        PAGE.write_text(page())
+        write_section(SECTION, section(), PAGE)
     except FileNotFoundError as error:
         sys.exit(f"make matrix runs every model first: {error}")

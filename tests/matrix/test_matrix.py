@@ -1,6 +1,6 @@
 """Each model of the table, served from its own files' words alone, predicts what it predicted where it was made.
 
-`make test` builds the light ones, `make matrix` all of them, and writes docs/environments-matrix.md.
+`make test` builds the light ones, `make matrix` all of them, and writes them into docs/environments.md.
 """
 
 import contextlib
