@@ -1,13 +1,14 @@
 """Building a model's environment beside plain uv and `mlflow models prepare-env`: `python -m benchmarks.environments`.
 
-The model is scikit-learn 1.5.2 with unpinned numpy and pandas. Cold means: every cache empty, everything downloaded, so the way
-to the package index is part of it. Rounds are interleaved.
+The model is scikit-learn 1.5.2 with unpinned numpy and pandas. Cold means: every cache empty, everything downloaded, from an
+index on loopback over a line of a given speed, and over one without a limit. Rounds are interleaved.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import random
@@ -23,6 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.package_index import PackageIndex, downloaded
 from benchmarks.run import cpu_model
 from benchmarks.sections import RESULTS, write_section
 from benchmarks.servers import MODEL_PYTHON, ROOT, free_port
@@ -34,6 +36,10 @@ OWN = Interpreter(sys.executable, platform.python_version(), "runs modelport")
 """Only pyenv's are known to MLflow's virtualenv, so one of these is taken where there is one."""
 UV = Path(sys.executable).with_name("uv")
 REQUIREMENTS = ("scikit-learn==1.5.2", "numpy", "pandas")
+ALSO_INSTALLED = ("cloudpickle", "setuptools<81", "pip", "wheel")
+"""What the one or the other of those that build environments adds."""
+MBIT, LATENCY = 200, 0.02
+"""Of the line: megabits a second for all connections, seconds before each answer."""
 MLFLOW_UV, MLFLOW_VIRTUALENV = "mlflow models prepare-env (uv)", "mlflow models prepare-env (virtualenv)"
 MOST = {MLFLOW_UV: 3, MLFLOW_VIRTUALENV: 1}
 """Rounds: ten seconds and three quarters of a minute each."""
@@ -87,7 +93,7 @@ class Build(NamedTuple):
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--cold-rounds", type=int, default=9, help="more, for the way to the index is what varies most")
+    parser.add_argument("--cold-rounds", type=int, default=7, help="for each of the two lines")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     os.chdir(ROOT)
@@ -98,8 +104,13 @@ def main() -> int:
     os.environ["PIP_CONFIG_FILE"] = os.devnull
     with tempfile.TemporaryDirectory(dir=ROOT / ".cache") as scratch:
         bench = Bench(Path(scratch))
+        builds = {
+            f"cold, {MBIT} Mbit/s": bench.cold(options.cold_rounds, MBIT * 125_000, LATENCY),
+            "cold, no limit": bench.cold(options.cold_rounds, math.inf, 0.0),
+            "warm": bench.warm(options.rounds),
+        }
         text = report(
-            {"cold": bench.builds(options.cold_rounds, cold=True), "warm": bench.builds(options.rounds, cold=False)},
+            builds,
             bench.loads(options.rounds),
             bench.found(options.rounds),
             bench.disk(),
@@ -118,6 +129,15 @@ class Bench:
         self.interpreter = next(
             (found for found in installed() if found.found_by == "pyenv" and found.minor == MINOR), OWN
         )
+        self.ways: dict[str, Callable[[dict[str, str]], Build]] = {
+            "uv venv + uv pip install": self.plain,
+            "modelport prepare-env": self.ours,
+            MLFLOW_UV: lambda environment: self.mlflow(environment, "uv"),
+            MLFLOW_VIRTUALENV: lambda environment: self.mlflow(environment, "virtualenv"),
+        }
+        self.wheels = scratch / "wheels"
+        downloaded(self.wheels, (*REQUIREMENTS, *ALSO_INSTALLED), self.interpreter.path)
+        downloaded(self.wheels, ("setuptools",), self.interpreter.path)
         self.plain(dict(os.environ))
         pickle = scratch / "model.pkl"
         subprocess.run([self.venv / "bin/python", "-c", TRAIN, pickle], check=True)
@@ -137,31 +157,33 @@ class Bench:
 
     # -- building ------------------------------------------------------------------------------------------------------
 
-    def builds(self, rounds: int, cold: bool) -> dict[str, list[Build]]:
-        """Way → its builds; an environment that stands is removed before each."""
-        ways: dict[str, Callable[[dict[str, str]], Build]] = {
-            "uv venv + uv pip install": self.plain,
-            "modelport prepare-env": self.ours,
-            MLFLOW_UV: lambda environment: self.mlflow(environment, "uv"),
-            MLFLOW_VIRTUALENV: lambda environment: self.mlflow(environment, "virtualenv"),
-        }
-        found: dict[str, list[Build]] = {name: [] for name in ways}
-        if not cold:
-            for name, way in ways.items():
-                if name != MLFLOW_VIRTUALENV:
-                    attempt(way, dict(os.environ))
+    def cold(self, rounds: int, bytes_per_second: float, latency: float) -> dict[str, list[Build]]:
+        """Way → its builds, each with caches of its own."""
+        with PackageIndex(self.wheels, bytes_per_second, latency) as index:
+            here = {**os.environ, "UV_DEFAULT_INDEX": index.url, "PIP_INDEX_URL": index.url}
+            return self._builds("cold", rounds, here, fresh_caches=True)
+
+    def warm(self, rounds: int) -> dict[str, list[Build]]:
+        """Way → its builds, each after one with the same caches."""
+        for name, way in self.ways.items():
+            if name != MLFLOW_VIRTUALENV:
+                attempt(way, dict(os.environ))
+        return self._builds("warm", rounds, dict(os.environ), fresh_caches=False)
+
+    def _builds(
+        self, what: str, rounds: int, environment: dict[str, str], fresh_caches: bool
+    ) -> dict[str, list[Build]]:
+        found: dict[str, list[Build]] = {name: [] for name in self.ways}
         for _ in range(rounds):
-            for name in random.sample(list(ways), len(ways)):
+            for name in random.sample(list(self.ways), len(self.ways)):
                 if len(found[name]) >= MOST.get(name, rounds):
                     continue
                 with tempfile.TemporaryDirectory(dir=self.scratch) as cache:
-                    environment = dict(os.environ)
-                    if cold:
-                        environment.update(UV_CACHE_DIR=f"{cache}/uv", PIP_CACHE_DIR=f"{cache}/pip")
-                    build = attempt(ways[name], environment)
+                    caches = {"UV_CACHE_DIR": f"{cache}/uv", "PIP_CACHE_DIR": f"{cache}/pip"} if fresh_caches else {}
+                    build = attempt(self.ways[name], environment | caches)
                 if build is not None:
                     found[name].append(build)
-                    print("cold" if cold else "warm", name, f"{build.wall:.2f} s", flush=True)
+                    print(what, name, f"{build.wall:.2f} s", flush=True)
         return {name: builds for name, builds in found.items() if builds}
 
     def plain(self, environment: dict[str, str]) -> Build:
@@ -301,7 +323,9 @@ def report(
     lines = [
         "## Environments",
         "",
-        f"`make bench-environments`; {cpu_model()}, {os.cpu_count()} cores. Medians, with the least and the most.",
+        f"`make bench-environments`; {cpu_model()}, {os.cpu_count()} cores. Medians, with the least and the most. Cold: every",
+        f"cache empty, the wheels from an index on loopback, over a line of {MBIT} Mbit/s that answers after",
+        f"{LATENCY * 1000:.0f} ms, and over one without a limit, where reading, checking and unpacking is all that is left.",
         "",
         "| what | seconds | beside plain uv |",
         "|---|---|---|",

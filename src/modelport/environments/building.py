@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -54,9 +55,14 @@ def build(
             arguments.append(str(environment.folder))
             uv.run(arguments, log, environment.folder.parent)
             _lay_out(environment, lock, spec)
-        with stages.stage("install", f"installing {len(lock)} packages"), _uv_failing(spec, interpreter, offline, log):
+        with (
+            stages.stage("install", f"installing {len(lock)} packages"),
+            _uv_failing(spec, interpreter, offline, log),
+            ThreadPoolExecutor(1) as beside,
+        ):
+            fetching = beside.submit(json_library.fetch, interpreter, home / "runtime", offline=offline, log_file=log)
             install(environment, lock, spec, cutoff=cutoff, offline=offline)
-            json_library.fetch(interpreter, home / "runtime", offline=offline, log_file=log)
+            fetching.result()
         try:
             check_and_mark(
                 environment, spec_in, stages, {"manager": "uv", "interpreter": interpreter.path, "packages": len(lock)}
