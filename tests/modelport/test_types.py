@@ -1,4 +1,4 @@
-"""``modelport.types`` has the runtime's own classes under MLflow's names; ``tests/runtime/test_schema.py`` tests them."""
+"""``modelport.types`` has the runtime's own classes under MLflow's names; ``tests/runtime`` tests them."""
 
 import numpy as np
 
@@ -6,13 +6,14 @@ import modelport.types
 import modelport.types.schema
 from modelport.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from modelport.types.schema import AnyType, Array, Map, Object, Property, SparkMLVector
-from modelport_runtime import schema
+from modelport_runtime import data_types, schema, specs
 
 
 def test_there_is_one_set_of_classes() -> None:
     for name in modelport.types.schema.__all__:
-        own = {"DataType": schema.Scalar, "SparkMLVector": schema.spark_vector}.get(name)
-        assert getattr(modelport.types.schema, name) is (own or getattr(schema, name))
+        own = {"DataType": "Scalar", "SparkMLVector": "spark_vector"}.get(name, name)
+        home = next(module for module in (data_types, specs, schema) if hasattr(module, own))
+        assert getattr(modelport.types.schema, name) is getattr(home, own)
     for name in set(modelport.types.__all__) - {"schema"}:
         assert getattr(modelport.types, name) is getattr(modelport.types.schema, name)
 

@@ -6,8 +6,10 @@ import pytest
 
 from modelport_runtime import batching
 from modelport_runtime.batching import CannotSplit, join, joining_key, row_count, same_predictions, split
+from modelport_runtime.data_types import Scalar
 from modelport_runtime.payload.blocks import BlockReader
-from modelport_runtime.schema import ColSpec, Scalar, Schema
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from modelport_runtime.data_types import Scalar
 from modelport_runtime.errors import ModelNotLoadable
 from modelport_runtime.model import Model
-from modelport_runtime.schema import Scalar
 
 FLAVORS = {"python_function": {"loader_module": "mlflow.sklearn", "python_version": "3.11.2"}}
 INPUTS = '[{"type": "double", "name": "a"}, {"type": "long", "name": "b"}]'

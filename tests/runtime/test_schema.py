@@ -7,23 +7,18 @@ import pickle
 import numpy as np
 import pytest
 
-from modelport_runtime.schema import (
-    SCALAR_TYPES,
+from modelport_runtime.data_types import (
     AnyType,
     Array,
-    ColSpec,
     InvalidSchema,
     Map,
     Object,
-    ParamSchema,
-    ParamSpec,
     Property,
     Scalar,
-    Schema,
-    Signature,
-    TensorSpec,
     spark_vector,
 )
+from modelport_runtime.schema import ParamSchema, Schema, Signature
+from modelport_runtime.specs import ColSpec, ParamSpec, TensorSpec
 
 DOUBLE = Scalar("double")
 POINT = Object([Property("y", "double"), Property("x", Scalar.long, required=False)])
@@ -47,22 +42,6 @@ def refusal(make):
         make()
     assert caught.value.code == "INVALID_PARAMETER_VALUE"
     return caught.value.message
-
-
-@pytest.mark.parametrize("name", SCALAR_TYPES)
-def test_a_scalar_type_is_a_constant_and_has_a_name(name):
-    assert getattr(Scalar, name) == Scalar(name) == Scalar[name] == Array(name).items
-    assert (str(Scalar(name)), repr(Scalar(name)), Scalar(name).name) == (name, name, name)
-
-
-def test_scalar_types_know_those_of_numpy_pandas_and_python():
-    kinds = [Scalar(name) for name in SCALAR_TYPES]
-    numpy = ["bool", "int32", "int64", "float32", "float64", "str", "bytes", "datetime64[ns]"]
-    assert [kind.to_numpy() for kind in kinds] == [np.dtype(name) for name in numpy]
-    assert [kind.to_pandas() for kind in kinds] == [
-        np.dtype(object if name in ("str", "bytes") else name) for name in numpy
-    ]
-    assert [kind.to_python() for kind in kinds] == [bool, int, int, float, float, str, bytes, dt.date]
 
 
 @pytest.mark.parametrize("name", ["number", "any", "array", "", "__class__"])
@@ -95,11 +74,6 @@ def test_specs_go_by_the_names_of_mlflow():
     tensor = TensorSpec(type=np.dtype("int8"), shape=[-1, 2], name=0)
     assert (tensor.type, tensor.dtype, tensor.shape, tensor.name) == (np.dtype("int8"), "int8", (-1, 2), 0)
     assert tensor.required
-
-
-def test_an_object_keeps_its_properties_by_name():
-    assert [member.name for member in POINT.properties] == ["x", "y"]
-    assert Object(properties=tuple(reversed(POINT.properties))) == POINT
 
 
 @pytest.mark.parametrize(
@@ -227,10 +201,6 @@ def test_a_value_equals_its_copies_and_nothing_else(value):
         assert hash(copied) == hash(value)
         assert repr(copied) == repr(value)
     assert value not in (None, "x", Scalar("binary"), ColSpec("binary", "z"))
-
-
-def test_a_spark_vector_is_another_type_than_an_array():
-    assert spark_vector() != Array("double")
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelport_runtime.data_types import Scalar
 from modelport_runtime.errors import ModelportError
 from modelport_runtime.flavors.predictor import Predictor
-from modelport_runtime.schema import ColSpec, Scalar, Schema, Signature
+from modelport_runtime.schema import Schema, Signature
 from modelport_runtime.scoring import INVOCATION, Request, Scorer
+from modelport_runtime.specs import ColSpec
 
 pd = pytest.importorskip("pandas")
 np = pytest.importorskip("numpy")

@@ -3,22 +3,11 @@ import json
 
 import pytest
 
+from modelport_runtime.data_types import SCALAR_TYPES, AnyType, Array, Map, Object, Property, Scalar
 from modelport_runtime.errors import ModelNotLoadable
-from modelport_runtime.schema import (
-    SCALAR_TYPES,
-    AnyType,
-    Array,
-    ColSpec,
-    Map,
-    Object,
-    ParamSpec,
-    Property,
-    Scalar,
-    Schema,
-    Signature,
-    TensorSpec,
-)
+from modelport_runtime.schema import Schema, Signature
 from modelport_runtime.signature import params_as_json, read_signature, schema_as_json
+from modelport_runtime.specs import ColSpec, ParamSpec, TensorSpec
 
 
 def inputs(*specs):

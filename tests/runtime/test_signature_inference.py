@@ -9,26 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelport_runtime.schema import (
-    AnyType,
-    Array,
-    ColSpec,
-    InvalidSchema,
-    Map,
-    Object,
-    ParamSchema,
-    ParamSpec,
-    Property,
-    Scalar,
-    Schema,
-    TensorSpec,
-)
+from modelport_runtime.data_types import AnyType, Array, InvalidSchema, Map, Object, Property, Scalar
+from modelport_runtime.schema import ParamSchema, Schema
 from modelport_runtime.signature_inference import (
     infer_params,
     infer_schema,
     infer_signature,
     signature_from_type_hints,
 )
+from modelport_runtime.specs import ColSpec, ParamSpec, TensorSpec
 
 ANYTHING = Schema([ColSpec(AnyType())])
 DAY = dt.datetime(2024, 1, 2)

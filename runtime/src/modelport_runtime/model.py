@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple
 
 from modelport_runtime.errors import ModelNotLoadable
-from modelport_runtime.schema import ParamSpec, Schema, Signature, TensorSpec
+from modelport_runtime.schema import Schema, Signature
 from modelport_runtime.signature import read_signature
+from modelport_runtime.specs import ParamSpec, TensorSpec
 
 PYFUNC = "python_function"
 SERVING_EXAMPLE = "serving_input_example.json"

@@ -14,6 +14,7 @@ from typing import Any, Dict, Generator, Hashable, List, NamedTuple, Optional, T
 
 from modelport_runtime import batching
 from modelport_runtime.columns import unpack
+from modelport_runtime.data_types import Array, Map, Object
 from modelport_runtime.enforcement.data import enforce
 from modelport_runtime.enforcement.params import enforce_params
 from modelport_runtime.errors import InvalidInput, ModelFailed, ModelportError, SchemaMismatch
@@ -23,7 +24,7 @@ from modelport_runtime.payload.casting import cast_frame
 from modelport_runtime.payload.encoding import encode_predictions
 from modelport_runtime.policy import LENIENT, POLICIES, Policy
 from modelport_runtime.pyfunc import PyFuncModel, single_input
-from modelport_runtime.schema import Array, Map, Object, Schema
+from modelport_runtime.schema import Schema
 
 log = logging.getLogger(__name__)
 

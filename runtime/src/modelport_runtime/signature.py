@@ -3,9 +3,11 @@
 import json
 from typing import Any, Dict, List, Optional, Tuple
 
+from modelport_runtime.data_types import InvalidSchema, shown
 from modelport_runtime.enforcement.params import checked
 from modelport_runtime.errors import ModelNotLoadable, SchemaMismatch
-from modelport_runtime.schema import InvalidSchema, ParamSchema, ParamSpec, Schema, Signature, shown, spec_entries
+from modelport_runtime.schema import ParamSchema, Schema, Signature, spec_entries
+from modelport_runtime.specs import ParamSpec
 
 
 def read_signature(data: Any, is_from_type_hint: bool = False) -> Optional[Signature]:

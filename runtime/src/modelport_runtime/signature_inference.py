@@ -8,27 +8,13 @@ import typing
 from collections import defaultdict
 from typing import Any, Dict, List, Optional, Tuple
 
+from modelport_runtime.data_types import AnyType, Array, DataType, InvalidSchema, Map, Object, Property, Scalar, shown
 from modelport_runtime.enforcement.params import checked
 from modelport_runtime.enforcement.values import is_missing
 from modelport_runtime.errors import SchemaMismatch
 from modelport_runtime.mlflow_names import type_hints
-from modelport_runtime.schema import (
-    AnyType,
-    Array,
-    ColSpec,
-    DataType,
-    InvalidSchema,
-    Map,
-    Object,
-    ParamSchema,
-    ParamSpec,
-    Property,
-    Scalar,
-    Schema,
-    Signature,
-    TensorSpec,
-    shown,
-)
+from modelport_runtime.schema import ParamSchema, Schema, Signature
+from modelport_runtime.specs import ColSpec, ParamSpec, TensorSpec
 
 log = logging.getLogger(__name__)
 

@@ -1,24 +1,21 @@
 """`/openapi.json`: what this server answers, for this model, as OpenAPI 3.1. Its types are those of the signature."""
 
 import json
-import math
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from modelport.model.example_request import EXAMPLES, default_as_json, example_of, item_of
-from modelport.serving import json_schema
+from modelport.model.example_request import default_as_json
+from modelport.serving.bodies import example_for, infer_example, ref, schemas, score_example, score_request
 from modelport.serving.invocations import ANSWER_TYPES, CONTENT_TYPES
 from modelport.serving.json_schema import JsonSchema
-from modelport.serving.metadata import model_metadata
 from modelport.serving.open_inference import OpenInference
 from modelport.serving.score import Score
 from modelport.serving.served_model import ServedModel
 from modelport.serving.status import MLFLOW_STATUS
-from modelport_runtime.schema import ParamSpec, Scalar, Schema, Signature, TensorSpec
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ParamSpec, TensorSpec
 
-MAX_EXAMPLE = 20_000
-"""Bytes of JSON. A larger example would be most of the document, and is left out."""
 MAX_TABLE_ROWS = 100
 """A description is to be read; the schemas below it name all columns."""
 
@@ -43,11 +40,10 @@ _TEXT_OF_STATUS = {
 }
 _OF_THE_CONNECTION = (400, 401, 405, 408, 413, 429, 431)
 """What may be answered before a request has reached its route."""
-_CHAT_LOADERS = ("chat_model", "chat_agent", "responses_agent")
 
 
-def document(model: ServedModel, api_key: bool, prefix: str = "") -> dict[str, Any]:
-    """The OpenAPI document of a server of this model below ``prefix``; ``api_key``: it wants a key."""
+def document(model: ServedModel, api_key: bool, base: str = "") -> dict[str, Any]:
+    """The OpenAPI document of a server of this model at ``base``, a path or a URL; ``api_key``: it wants a key."""
     paths = {
         "/invocations": {"post": _invocations(model)},
         "/score": _score(model),
@@ -59,10 +55,10 @@ def document(model: ServedModel, api_key: bool, prefix: str = "") -> dict[str, A
         "openapi": "3.1.0",
         "info": {"title": model.name, "version": version(model), "description": description(model)},
         "paths": paths,
-        "components": {"schemas": _schemas(model)},
+        "components": {"schemas": schemas(model)},
     }
-    if prefix:
-        built["servers"] = [{"url": prefix}]
+    if base:
+        built["servers"] = [{"url": base}]
     if api_key:
         built["security"] = [{"key": []}]
         built["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -126,203 +122,11 @@ def _cell(value: Any) -> str:
     return text
 
 
-# -- examples
-
-
-def example_for(model: ServedModel) -> Any:
-    """The model's own example, else one made from the signature; None where there is none, or it is too large to show."""
-    example = model.example if isinstance(model.example, dict) else example_of(model.signature)
-    return None if example is None or len(json.dumps(example)) > MAX_EXAMPLE else example
-
-
-# -- schemas
-
-
-def _schemas(model: ServedModel) -> dict[str, JsonSchema]:
-    _, outputs, _ = parts(model.signature)
-    text = {"type": "string"}
-    error = {
-        "type": "object",
-        "properties": {
-            "error_code": text,
-            "message": text,
-            "details": {"type": "array", "items": {"type": "object"}, "description": "What is wrong, and where."},
-            "hint": text,
-            "stack_trace": text,
-        },
-        "required": ["error_code", "message"],
-    }
-    message = {"type": "object", "properties": {"message": text}, "required": ["message"]}
-    protocol = {"type": "object", "properties": {"error": text}, "required": ["error"]}
-    return {
-        "Invocation": _invocation_body(model),
-        "Answer": _answer(model),
-        "Prediction": json_schema.of_predictions(outputs),
-        "ScoreRequest": score_request(model.signature),
-        "InferRequest": _infer_request(model),
-        "InferResponse": _infer_response(),
-        "Error": error,
-        "ScoreError": message,
-        "InferError": {"anyOf": [protocol, _ref("Error")]},
-    }
-
-
-def parts(signature: Signature | None) -> tuple[Schema | None, Schema | None, tuple[ParamSpec, ...]]:
-    """Inputs, outputs and params of a signature that may not be there."""
-    if signature is None:
-        return None, None, ()
-    return signature.inputs, signature.outputs, tuple(signature.params or ())
-
-
-def _ref(name: str) -> JsonSchema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _unified(model: ServedModel) -> JsonSchema | None:
-    signature = model.signature
-    if signature is not None and signature.inputs is not None:
-        if signature.is_from_type_hint:
-            return None
-        return json_schema.unified(signature.inputs, signature.params or ())
-    flavor = (model.mlmodel.get("flavors") or {}).get("python_function") or {}
-    if str(flavor.get("loader_module")).rpartition(".")[2] not in _CHAT_LOADERS:
-        return None
-    messages = {"type": "array", "items": {"type": "object"}}
-    members = {"messages": messages, "prompt": json_schema.any_value(), "input": json_schema.any_value()}
-    return {"type": "object", "properties": members, "anyOf": [{"required": [name]} for name in members]}
-
-
-def _invocation_body(model: ServedModel) -> JsonSchema:
-    inputs, _, params = parts(model.signature)
-    hinted = model.signature is not None and model.signature.is_from_type_hint
-    forms: list[JsonSchema] = []
-    for key, schema in json_schema.forms(inputs, hinted).items():
-        members = {key: schema}
-        if params:
-            members["params"] = json_schema.of_params(params)
-        form = {"type": "object", "properties": members, "required": [key], "additionalProperties": False}
-        forms.append({"title": key, **form})
-    unified = _unified(model)
-    if unified is not None:
-        forms.append({"title": "messages, prompt or input", **unified})
-    return {"oneOf": forms}
-
-
-def _answer(model: ServedModel) -> JsonSchema:
-    wrapped = {"type": "object", "properties": {"predictions": _ref("Prediction")}, "required": ["predictions"]}
-    if model.signature is not None and _unified(model) is None:
-        return wrapped
-    bare = {**_ref("Prediction"), "description": "The answer to a body with messages, prompt or input."}
-    return {"anyOf": [wrapped, bare]}
-
-
-def score_request(signature: Signature | None) -> JsonSchema:
-    """The body of Azure's `/score`: which form the data has is decided by the signature."""
-    inputs, _, params = parts(signature)
-    members = {"input_data": _input_data(inputs, signature is not None and signature.is_from_type_hint)}
-    if params:
-        members["params"] = json_schema.or_null(json_schema.of_params(params))
-    return {"type": "object", "properties": members, "required": ["input_data"], "additionalProperties": False}
-
-
-def _input_data(schema: Schema | None, hinted: bool) -> JsonSchema:
-    if schema is None:
-        return json_schema.any_value("A (nested) list, an object of lists, or an object with columns and data.")
-    if hinted:
-        return json_schema.forms(schema, True)["inputs"]
-    if not schema.is_tensor:
-        return json_schema.any_of([json_schema.split(schema, strict=True), json_schema.rows(schema, strict=True)])
-    return json_schema.named_tensors(schema) if schema.has_names else json_schema.of_tensor(schema.tensors[0])
-
-
-_DATATYPES = (
-    *("BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64"),
-    *("FP16", "BF16", "FP32", "FP64", "BYTES"),
-)
-
-
-def _infer_tensor(name: JsonSchema, about: str) -> JsonSchema:
-    return {
-        "type": "object",
-        "properties": {
-            "name": name,
-            "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-            "datatype": {"type": "string", "enum": list(_DATATYPES)},
-            "parameters": {"type": "object"},
-            "data": {
-                "type": "array",
-                "items": {"type": ["number", "string", "boolean", "null", "array"]},
-                "description": "All elements in row-major order.",
-            },
-        },
-        "required": ["name", "shape", "datatype"],
-        "description": about,
-    }
-
-
-def _infer_request(model: ServedModel) -> JsonSchema:
-    declared = model_metadata(model)["inputs"]
-    tensors = [
-        _infer_tensor({"type": "string", "const": tensor["name"]}, f"{tensor['datatype']} of shape {tensor['shape']}")
-        for tensor in declared
-    ]
-    output = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-    return {
-        "type": "object",
-        "properties": {
-            "id": {"type": "string"},
-            "parameters": {"type": "object"},
-            "inputs": {
-                "type": "array",
-                "items": json_schema.any_of(tensors or [_infer_tensor({"type": "string"}, "A tensor of the model's.")]),
-                "minItems": 1,
-            },
-            "outputs": {"type": "array", "items": output},
-        },
-        "required": ["inputs"],
-    }
-
-
-def infer_example(model: ServedModel) -> dict[str, Any] | None:
-    """A request to `/v2/models/NAME/infer` with one row; None where the signature has no tensors for it."""
-    inputs, _, _ = parts(model.signature)
-    if inputs is None or (model.signature is not None and model.signature.is_from_type_hint):
-        return None
-    tensors = []
-    for tensor, spec in zip(model_metadata(model)["inputs"], inputs.specs, strict=True):
-        if isinstance(spec, TensorSpec):
-            shape, value = [1 if size < 0 else size for size in spec.shape], item_of(spec)
-        elif isinstance(spec.type, Scalar):
-            shape, value = [1], EXAMPLES[spec.type.name]
-        else:
-            return None
-        tensors.append({**tensor, "shape": shape, "data": [value] * math.prod(shape)})
-    example = {"inputs": tensors}
-    return None if len(json.dumps(example)) > MAX_EXAMPLE else example
-
-
-def _infer_response() -> JsonSchema:
-    return {
-        "type": "object",
-        "properties": {
-            "model_name": {"type": "string"},
-            "model_version": {"type": "string"},
-            "id": {"type": "string"},
-            "parameters": {"type": "object"},
-            "outputs": {
-                "type": "array",
-                "items": _infer_tensor({"type": "string"}, "A column or tensor of the prediction."),
-            },
-        },
-        "required": ["model_name", "outputs"],
-    }
-
-
 # -- operations
 
 
 def _errors(statuses: Iterable[int], schema: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": _ref(schema)}}
+    content = {"application/json": {"schema": ref(schema)}}
     return {
         str(status): {"description": _TEXT_OF_STATUS.get(status, "The request failed."), "content": content}
         for status in sorted(set(statuses))
@@ -361,7 +165,7 @@ def _with_example(schema: JsonSchema, example: Any) -> dict[str, Any]:
 
 
 def _invocations(model: ServedModel) -> dict[str, Any]:
-    bodies: dict[str, Any] = {"application/json": _with_example(_ref("Invocation"), example_for(model))}
+    bodies: dict[str, Any] = {"application/json": _with_example(ref("Invocation"), example_for(model))}
     for mime, carrier in ((mime.decode(), carrier) for mime, carrier in CONTENT_TYPES.items()):
         if carrier != "json":
             bodies[mime] = {"schema": {"type": "string"} if carrier == "csv" else _BYTES}
@@ -369,7 +173,7 @@ def _invocations(model: ServedModel) -> dict[str, Any]:
     for carrier, mime_type in ANSWER_TYPES.items():
         mime = mime_type.decode().partition(";")[0]
         if carrier == "json":
-            answers[mime] = _ref("Answer")
+            answers[mime] = ref("Answer")
         elif carrier == "events":
             if model.streams:
                 answers[mime] = _EVENT
@@ -399,12 +203,12 @@ def _invocations(model: ServedModel) -> dict[str, Any]:
 def _score(model: ServedModel) -> dict[str, Any]:
     statuses = {*_OF_THE_CONNECTION, 415, 500, 503, *Score.statuses.values()}
     responses = {
-        **_ok("The prediction itself.", {"application/json": _ref("Prediction")}, _REQUEST_ID),
+        **_ok("The prediction itself.", {"application/json": ref("Prediction")}, _REQUEST_ID),
         **_errors(statuses, "ScoreError"),
     }
     body = {
         "required": True,
-        "content": {"application/json": _with_example(_ref("ScoreRequest"), score_example(model))},
+        "content": {"application/json": _with_example(ref("ScoreRequest"), score_example(model))},
     }
     about = "Values that do not fit the signature are refused; integers as datetimes are milliseconds since 1970."
     members = score_request(model.signature)["properties"]
@@ -425,31 +229,6 @@ def _score(model: ServedModel) -> dict[str, Any]:
     }
 
 
-def score_example(model: ServedModel) -> Any:
-    """The example as a request to `/score`; None where it has no such form."""
-    for example in (model.example, example_of(model.signature)):
-        if not isinstance(example, dict):
-            continue
-        data = next((example[key] for key in ("dataframe_split", "inputs") if key in example), None)
-        if data is None or (_is_table(model) and "dataframe_split" not in example):
-            continue
-        params = {"params": example["params"]} if example.get("params") else {}
-        found = {"input_data": data, **params}
-        if len(json.dumps(found)) <= MAX_EXAMPLE:
-            return found
-    return None
-
-
-def _is_table(model: ServedModel) -> bool:
-    signature = model.signature
-    return (
-        signature is not None
-        and signature.inputs is not None
-        and not signature.inputs.is_tensor
-        and not signature.is_from_type_hint
-    )
-
-
 def _open_inference(model: ServedModel) -> dict[str, Any]:
     tag = "Open Inference Protocol"
     named = f"/v2/models/{urllib.parse.quote(model.name, safe='')}"
@@ -457,10 +236,10 @@ def _open_inference(model: ServedModel) -> dict[str, Any]:
     metadata = {"application/json": {"type": "object"}}
     errors = _errors((401,), "InferError")
     unready = _errors((503,), "InferError")
-    answer: dict[str, JsonSchema] = {"application/json": _ref("InferResponse"), "application/octet-stream": _BYTES}
+    answer: dict[str, JsonSchema] = {"application/json": ref("InferResponse"), "application/octet-stream": _BYTES}
     responses = {**_ok("The prediction, as tensors.", answer, _REQUEST_ID), **_errors(statuses, "InferError")}
     content = {
-        "application/json": _with_example(_ref("InferRequest"), infer_example(model)),
+        "application/json": _with_example(ref("InferRequest"), infer_example(model)),
         "application/octet-stream": {"schema": _BYTES},
     }
     body = {"required": True, "content": content}

@@ -6,8 +6,9 @@ an answer: `pandas.DataFrame:split`, `pandas.DataFrame:records`, `numpy.ndarray`
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
-from modelport.serving import json_schema, openapi
+from modelport.serving import bodies, json_schema, openapi
 from modelport.serving.json_schema import JsonSchema
 from modelport.serving.served_model import ServedModel
 from modelport_runtime.schema import Schema
@@ -18,10 +19,10 @@ VERSIONS = {"2": "2.0", "2.0": "2.0", "3": "3.0.3", "3.0": "3.0.3", "3.1": "3.1.
 _SPLIT, _RECORDS, _ARRAY = "pandas.DataFrame:split", "pandas.DataFrame:records", "numpy.ndarray"
 
 
-def document(model: ServedModel, version: str, prefix: str = "") -> dict[str, Any] | None:
+def document(model: ServedModel, version: str, base: str = "") -> dict[str, Any] | None:
     """The document in a version of Swagger or OpenAPI, or None for a version that Azure does not know.
 
-    ``prefix`` is what stands before the paths in it.
+    ``base``, a path or a URL, is what stands before the paths in it.
     """
     written = VERSIONS.get(version)
     if written is None:
@@ -34,11 +35,10 @@ def document(model: ServedModel, version: str, prefix: str = "") -> dict[str, An
     info = {"title": model.name, "version": openapi.version(model), "description": openapi.description(model)}
     if written == "2.0":
         schemas = {name: as_swagger_2(schema) for name, schema in schemas.items()}
-        base = {"basePath": prefix} if prefix else {}
-        return {"swagger": written, "info": info, **base, **_swagger_2(schemas)}
+        return {"swagger": written, "info": info, **_swagger_2_base(base), **_swagger_2(schemas)}
     if written == "3.0.3":
         schemas = {name: as_openapi_3_0(schema) for name, schema in schemas.items()}
-    servers = {"servers": [{"url": prefix}]} if prefix else {}
+    servers = {"servers": [{"url": base}]} if base else {}
     return {"openapi": written, "info": info, **servers, **_openapi_3(schemas)}
 
 
@@ -46,11 +46,11 @@ def document(model: ServedModel, version: str, prefix: str = "") -> dict[str, An
 
 
 def _service_input(model: ServedModel) -> JsonSchema:
-    members = dict(openapi.score_request(model.signature)["properties"])
-    schema, _, _ = openapi.parts(model.signature)
+    members = dict(bodies.score_request(model.signature)["properties"])
+    schema, _, _ = bodies.parts(model.signature)
     if schema is not None and model.signature is not None and not model.signature.is_from_type_hint:
         members["input_data"] = _input_data(schema, members["input_data"])
-    example = openapi.score_example(model)
+    example = bodies.score_example(model)
     return {
         "type": "object",
         "properties": members,
@@ -71,7 +71,7 @@ def _input_data(schema: Schema, described: JsonSchema) -> JsonSchema:
 
 
 def _service_output(model: ServedModel) -> JsonSchema:
-    kind, schema, _ = openapi.parts(model.signature)
+    kind, schema, _ = bodies.parts(model.signature)
     if schema is None:
         if kind is None:
             return json_schema.any_value("What the model answers; its signature does not say what that is.")
@@ -86,6 +86,12 @@ def _service_output(model: ServedModel) -> JsonSchema:
 
 
 # -- the documents around them
+
+
+def _swagger_2_base(base: str) -> dict[str, Any]:
+    parts = urlsplit(base)
+    host = {"schemes": [parts.scheme], "host": parts.netloc} if parts.netloc else {}
+    return {**host, "basePath": parts.path} if base else {}
 
 
 def _swagger_2(schemas: dict[str, JsonSchema]) -> dict[str, Any]:

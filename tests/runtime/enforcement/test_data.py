@@ -5,20 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from modelport_runtime.data_types import AnyType, Array, Map, Object, Property, Scalar
 from modelport_runtime.enforcement.data import enforce
 from modelport_runtime.errors import MAX_DETAILS, SchemaMismatch
 from modelport_runtime.policy import LENIENT, STRICT
-from modelport_runtime.schema import (
-    AnyType,
-    Array,
-    ColSpec,
-    Map,
-    Object,
-    Property,
-    Scalar,
-    Schema,
-    TensorSpec,
-)
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec, TensorSpec
 from tests.runtime.enforcement.table import LENIENT_OUTCOMES, STRICT_OUTCOMES, TYPES, source
 
 NAN = float("nan")

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from modelport_runtime.data_types import Object, Property, Scalar
 from modelport_runtime.enforcement.params import enforce_params
 from modelport_runtime.errors import MAX_DETAILS, SchemaMismatch
-from modelport_runtime.schema import Object, ParamSpec, Property, Scalar
+from modelport_runtime.specs import ParamSpec
 
 NAN = float("nan")
 SETTINGS = Object((Property("a", Scalar("long")), Property("b", Scalar("string"), required=False)))

@@ -8,6 +8,7 @@ from typing import Any, Optional, Union
 
 import pytest
 
+from modelport_runtime.data_types import Scalar
 from modelport_runtime.errors import SchemaMismatch
 from modelport_runtime.mlflow_names.python_model import (
     FunctionPythonModel,
@@ -17,7 +18,8 @@ from modelport_runtime.mlflow_names.python_model import (
     hinted_input,
 )
 from modelport_runtime.mlflow_names.type_hints import SERVING, to_example_type
-from modelport_runtime.schema import ColSpec, Scalar, Schema, Signature
+from modelport_runtime.schema import Schema, Signature
+from modelport_runtime.specs import ColSpec
 
 CONTEXT = PythonModelContext({"file": "/model/artifacts/file"}, {"depth": 3})
 

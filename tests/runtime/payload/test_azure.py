@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from modelport_runtime.data_types import Array, Object, Property, Scalar
 from modelport_runtime.errors import InvalidInput, ModelFailed
 from modelport_runtime.flavors.predictor import Predictor
 from modelport_runtime.payload.azure import read_json
 from modelport_runtime.policy import STRICT
-from modelport_runtime.schema import Array, ColSpec, Object, ParamSpec, Property, Scalar, Schema, Signature, TensorSpec
+from modelport_runtime.schema import Schema, Signature
 from modelport_runtime.scoring import Form, Request, Scorer
+from modelport_runtime.specs import ColSpec, ParamSpec, TensorSpec
 
 SCORE = Form("json", "azure", STRICT, "json")
 

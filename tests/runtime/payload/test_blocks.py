@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from modelport_runtime.data_types import Scalar
 from modelport_runtime.enforcement.data import enforce
 from modelport_runtime.payload.blocks import Block, BlockReader, TensorReader, join, reader_for
 from modelport_runtime.payload.decoding import Payload, to_data
 from modelport_runtime.policy import LENIENT
-from modelport_runtime.schema import ColSpec, Scalar, Schema, TensorSpec
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec, TensorSpec
 
 pd = pytest.importorskip("pandas")
 

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from modelport_runtime.data_types import AnyType, Array, Map, Object, Property, Scalar
 from modelport_runtime.errors import MAX_DETAILS, InvalidInput, SchemaMismatch
 from modelport_runtime.payload import scalars
 from modelport_runtime.payload.casting import cast_frame, cast_nested
 from modelport_runtime.policy import LENIENT, STRICT
-from modelport_runtime.schema import AnyType, Array, ColSpec, Map, Object, Property, Scalar, Schema, TensorSpec
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec, TensorSpec
 
 NAN = math.nan
 REFUSED = "refused"

@@ -14,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelport_runtime.columns import Column, cells, of_cells, pack, texts, unpack
+from modelport_runtime.data_types import Scalar
 from modelport_runtime.errors import InvalidInput, ModelFailed
 from modelport_runtime.payload.blocks import Block, BlockReader, join
 from modelport_runtime.payload.column_blocks import from_prediction, to_frame
 from modelport_runtime.payload.decoding import split_frame
-from modelport_runtime.schema import ColSpec, Scalar, Schema
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from modelport_runtime.data_types import AnyType, Array, Map, Object, Property, Scalar
 from modelport_runtime.enforcement.data import enforce
 from modelport_runtime.errors import InvalidInput, SchemaMismatch
 from modelport_runtime.payload.decoding import read_csv, read_json, to_data
 from modelport_runtime.policy import LENIENT, STRICT
-from modelport_runtime.schema import AnyType, Array, ColSpec, Map, Object, Property, Scalar, Schema, TensorSpec
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec, TensorSpec
 
 
 def data_of(body, schema=None, policy=LENIENT, from_type_hint=False):

@@ -2,8 +2,10 @@
 
 import pytest
 
+from modelport_runtime.data_types import AnyType, Array, Map, Object, Property, Scalar
 from modelport_runtime.payload.first_line import first_fields, is_row
-from modelport_runtime.schema import AnyType, Array, ColSpec, Map, Object, Property, Scalar, Schema, TensorSpec
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec, TensorSpec
 
 
 def named(*types):

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelport_runtime.data_types import SCALAR_TYPES, AnyType, Array, Map, Object, Property, Scalar
 from modelport_runtime.enforcement.data import enforce
 from modelport_runtime.errors import InvalidInput, ModelFailed, SchemaMismatch
 from modelport_runtime.payload import open_inference
@@ -21,18 +22,8 @@ from modelport_runtime.payload.decoding import Payload, to_data
 from modelport_runtime.payload.open_inference import InferRequest
 from modelport_runtime.payload.open_inference.tensors import DATATYPES
 from modelport_runtime.policy import LENIENT, STRICT
-from modelport_runtime.schema import (
-    SCALAR_TYPES,
-    AnyType,
-    Array,
-    ColSpec,
-    Map,
-    Object,
-    Property,
-    Scalar,
-    Schema,
-    TensorSpec,
-)
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec, TensorSpec
 
 NUMBERS = Array(Scalar("double"))
 

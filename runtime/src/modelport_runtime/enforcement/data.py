@@ -8,13 +8,15 @@ import logging
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from modelport_runtime.data_types import AnyType, Array, Map, Object, Scalar
 from modelport_runtime.enforcement import columns
 from modelport_runtime.enforcement.nested import checker
 from modelport_runtime.enforcement.tensors import enforced_tensors, type_text
 from modelport_runtime.enforcement.values import Misfit, describe, shorten
 from modelport_runtime.errors import MAX_DETAILS, SchemaMismatch
 from modelport_runtime.policy import Policy
-from modelport_runtime.schema import AnyType, Array, ColSpec, Map, Object, Scalar, Schema
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec
 
 _logger = logging.getLogger(__name__)
 

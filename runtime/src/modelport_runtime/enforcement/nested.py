@@ -5,10 +5,10 @@ Results are new lists and dicts; the caller's are never written into.
 
 from typing import Any, Callable, Dict, List
 
+from modelport_runtime.data_types import AnyType, Array, DataType, Map, Object, Scalar
 from modelport_runtime.enforcement.columns import NUMPY_TYPES, converted
 from modelport_runtime.enforcement.values import INTEGER_RANGES, Misfit, builtin, describe, is_missing
 from modelport_runtime.policy import Policy
-from modelport_runtime.schema import AnyType, Array, DataType, Map, Object, Scalar
 
 Check = Callable[[Any], Any]
 Leaf = Callable[[Any, str, Policy], Any]

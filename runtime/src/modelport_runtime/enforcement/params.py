@@ -9,11 +9,12 @@ import logging
 import re
 from typing import Any, Dict, List, Optional, Tuple
 
+from modelport_runtime.data_types import Scalar
 from modelport_runtime.enforcement.nested import checker
 from modelport_runtime.enforcement.values import Misfit, builtin, describe, shorten, unwrap
 from modelport_runtime.errors import MAX_DETAILS, SchemaMismatch
 from modelport_runtime.policy import LENIENT, Policy
-from modelport_runtime.schema import ParamSpec, Scalar
+from modelport_runtime.specs import ParamSpec
 
 _logger = logging.getLogger(__name__)
 

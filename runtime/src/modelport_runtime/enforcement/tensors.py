@@ -6,7 +6,8 @@ from typing import Any, Dict, List, Tuple
 from modelport_runtime.enforcement.values import Misfit, describe
 from modelport_runtime.libraries import loaded
 from modelport_runtime.policy import Policy
-from modelport_runtime.schema import Schema, TensorSpec
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import TensorSpec
 
 _logger = logging.getLogger(__name__)
 

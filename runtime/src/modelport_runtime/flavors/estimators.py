@@ -10,7 +10,8 @@ import warnings
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from modelport_runtime.schema import Scalar, Schema
+from modelport_runtime.data_types import Scalar
+from modelport_runtime.schema import Schema
 
 ROW_WISE_LIBRARIES = frozenset({"sklearn", "xgboost", "lightgbm", "catboost", "imblearn"})
 """Libraries whose every ``predict`` treats each row by itself."""

@@ -13,9 +13,9 @@ import sys
 from types import ModuleType
 from typing import Any, Callable, Dict, Optional
 
+from modelport_runtime.data_types import SCALAR_TYPES
 from modelport_runtime.mlflow_names import model_config, python_model, type_hints
 from modelport_runtime.mlflow_names.mlflow_exception import MlflowException
-from modelport_runtime.schema import SCALAR_TYPES
 
 NEEDS_MLFLOW = (
     "needs the real mlflow in the model's environment: without it Modelport supplies only what models mention"

@@ -6,10 +6,11 @@ Which form ``input_data`` has is decided by the signature, and by its own shape 
 import json
 from typing import Any, Dict, List, Optional, Tuple
 
+from modelport_runtime.data_types import Scalar
 from modelport_runtime.errors import InvalidInput
 from modelport_runtime.payload import jsonio
 from modelport_runtime.payload.decoding import FORMS, Payload
-from modelport_runtime.schema import Scalar, Schema
+from modelport_runtime.schema import Schema
 
 _SPLIT = 'a split frame, {"columns": [...], "data": [[...], ...]}'
 _MISSING = "A value is not provided for the 'input_data' parameter."

@@ -9,7 +9,8 @@ from itertools import chain
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 from modelport_runtime.columns import Column, texts
-from modelport_runtime.schema import Scalar, Schema
+from modelport_runtime.data_types import Scalar
+from modelport_runtime.schema import Schema
 
 _SHORT_TYPES = {"double", "long", "integer", "boolean", "string"}
 _KINDS = {"double": "float64", "long": "int64", "integer": "int32", "boolean": "bool", "string": "utf8"}

@@ -6,11 +6,13 @@ superfluous columns.
 
 from typing import Any, Dict, List, Optional, Union
 
+from modelport_runtime.data_types import AnyType, Array, DataType, Map, Object, Scalar
 from modelport_runtime.errors import MAX_DETAILS, InvalidInput, SchemaMismatch
 from modelport_runtime.payload import jsonio, scalars
 from modelport_runtime.payload.scalars import Unfit
 from modelport_runtime.policy import Policy
-from modelport_runtime.schema import AnyType, Array, ColSpec, DataType, Map, Object, Scalar, Schema, TensorSpec
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec, TensorSpec
 
 _UNFIT = (Unfit, ValueError, TypeError, OverflowError)
 _SETTLED = {"boolean": "bool", "integer": "int32", "long": "int64", "float": "float32", "double": "float64"}

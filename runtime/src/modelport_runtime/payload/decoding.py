@@ -4,12 +4,14 @@ import io
 import re
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
+from modelport_runtime.data_types import Array, DataType, Map, Object, Scalar
 from modelport_runtime.errors import InvalidInput, SchemaMismatch
 from modelport_runtime.payload import jsonio
 from modelport_runtime.payload.casting import Misfits, as_array, cast_frame, cast_value, json_cells, object_array
 from modelport_runtime.payload.first_line import first_fields, is_row
 from modelport_runtime.policy import Policy
-from modelport_runtime.schema import Array, ColSpec, DataType, Map, Object, Scalar, Schema, TensorSpec
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec, TensorSpec
 
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 _TOO_MANY_FIELDS = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")

@@ -5,9 +5,11 @@ import io
 import re
 from typing import List, Optional
 
+from modelport_runtime.data_types import AnyType, Array, DataType, Map, Object, Scalar
 from modelport_runtime.errors import InvalidInput
 from modelport_runtime.payload import jsonio, scalars
-from modelport_runtime.schema import AnyType, Array, DataType, Map, Object, Scalar, Schema, TensorSpec
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import TensorSpec
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MISSING = frozenset(["", "na", "n/a", "nan", "null", "none"])

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Union
 
+from modelport_runtime.data_types import AnyType, Array, Map, Object, Scalar
 from modelport_runtime.enforcement.values import describe
 from modelport_runtime.errors import InvalidInput, SchemaMismatch
 from modelport_runtime.payload import jsonio, scalars
@@ -18,7 +19,8 @@ from modelport_runtime.payload.open_inference.tensors import (
     shaped,
 )
 from modelport_runtime.policy import Policy
-from modelport_runtime.schema import AnyType, Array, ColSpec, Map, Object, Scalar, Schema, TensorSpec
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec, TensorSpec
 
 _PLAIN = {
     "double": frozenset(DATATYPES) - {"BOOL", "BYTES"},
