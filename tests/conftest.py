@@ -1,9 +1,10 @@
 """Fixtures that several floors share."""
 
 import hashlib
+import logging
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,13 @@ os.environ.pop("UV_COMPILE_BYTECODE", None)  # the Makefile sets it for environm
 
 ROOT = Path(__file__).parent.parent
 MAKE_MODELS = ROOT / "tests" / "support" / "make_models.py"
+
+
+@pytest.fixture(autouse=True)
+def _no_log_of_an_earlier_command() -> Iterator[None]:
+    """A command that ran in this process wrote its log to a standard error that is gone."""
+    yield
+    logging.getLogger("modelport").handlers.clear()
 
 
 @pytest.fixture(scope="session")

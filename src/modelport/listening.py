@@ -37,8 +37,9 @@ def open_at(host: str, port: int, hint: str, patience: float = 0.0) -> socket.so
             return socket.create_server((host, port), family=family, backlog=BACKLOG)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or time.monotonic() >= until:
-                # Its own text repeats the address; a name that is not known has no number.
-                reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+                # Its own text repeats the address; a name that is not known has no number of the system's.
+                number = error.errno or 0
+                reason = os.strerror(number) if number > 0 else str(error.strerror).partition(" (while")[0]
                 raise CannotStart(f"cannot listen on {host}:{port}: {reason}", hint=hint) from None
         time.sleep(_RETRY)
 

@@ -1,21 +1,20 @@
 """The scoring processes of one address as whoever keeps the workers sees them: this very process, or several children."""
 
 import asyncio
-import json
-import logging
 import socket
-import sys
-import time
 from collections.abc import Awaitable
 from typing import Any, Protocol
 
-from modelport.messages import MAX_LINE, message_line
+from modelport.messages import message_line
 from modelport.serving.address import tls_context
 from modelport.serving.metrics import shared_memory
 from modelport.serving.process import Scoring, ScoringSettings, child_message
 from modelport.serving.routing_table import Row
+from modelport.supervisor.child import Child
+from modelport.supervisor.settings import SCORING
 
-log = logging.getLogger("modelport")
+DRAIN_GRACE = 10.0
+"""Seconds beyond a request's time-out that a child has to answer what it was asked."""
 
 
 class Keeper(Protocol):
@@ -84,93 +83,56 @@ class _Children:
     def __init__(self, settings: ScoringSettings, count: int, listener: socket.socket, keeper: Keeper) -> None:
         self._settings = settings
         self._listener = listener
-        self._count = count
         self._keeper = keeper
-        self._metrics = shared_memory(count, len(settings.metrics))
-        self._writers: dict[int, asyncio.StreamWriter] = {}
         self._rows: dict[str, bytes] = {}
-        self._draining = False
-        self._children: list[asyncio.Task[None]] = []
+        self._listening = [asyncio.Event() for _ in range(count)]
+        metrics = shared_memory(count, len(settings.metrics))
+        self._children = [self._child(number, metrics) for number in range(count)]
         self._reloads: set[asyncio.Task[None]] = set()
 
     def publish(self, row: Row) -> None:
-        self._rows[row.name] = message_line(row=row.as_dict())
-        for writer in self._writers.values():
-            writer.write(self._rows[row.name])
+        line = self._rows[row.name] = message_line(row=row.as_dict())
+        for child in self._children:
+            child.tell(line)
 
     async def open(self) -> None:
         tls_context(self._settings)  # a certificate that cannot be used is told here, not by children that die of it
-        ready = [asyncio.Event() for _ in range(self._count)]
-        self._children = [asyncio.ensure_future(self._keep(process, event)) for process, event in enumerate(ready)]
-        await asyncio.gather(*(event.wait() for event in ready))
+        for child in self._children:
+            child.begin()
+        await asyncio.gather(*(event.wait() for event in self._listening))
 
     async def drain(self) -> None:
-        self._draining = True
-        for writer in self._writers.values():
-            writer.write(message_line(drain=True))
         self._listener.close()
-        await asyncio.gather(*self._children)
+        grace = self._settings.timeout + DRAIN_GRACE
+        await asyncio.gather(*(child.stop(grace, message_line(drain=True)) for child in self._children))
         for task in self._reloads:
             task.cancel()
 
-    async def _keep(self, process: int, ready: asyncio.Event) -> None:
-        pause = 0.1
-        while not self._draining:
-            began = time.monotonic()
-            try:
-                await self._run_child(process, ready)
-            except OSError as error:
-                log.error("scoring process %d cannot be started: %s", process, error)
-            if self._draining:
-                return
-            log.warning("scoring process %d ended: it is started again", process)
-            pause = 0.1 if time.monotonic() - began > 10 else min(pause * 2, 10.0)
-            await asyncio.sleep(pause)
-
-    async def _run_child(self, process: int, ready: asyncio.Event) -> None:
-        ours, theirs = socket.socketpair()
-        descriptors = [theirs.fileno(), self._listener.fileno(), self._metrics]
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "modelport.serving.process",
-            *(str(descriptor) for descriptor in descriptors),
-            pass_fds=descriptors,
-            stdin=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
+    def _child(self, number: int, metrics: int) -> Child:
+        return Child(
+            f"scoring process {number}",
+            SCORING,
+            [self._listener.fileno(), metrics],
+            first=lambda: self._first(number),
+            hear=lambda message: self._hear(message, number),
+            ended=lambda: None,
         )
-        theirs.close()
-        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=MAX_LINE)
-        first = child_message(self._settings, process, self._count)
-        writer.write(b"".join([first, *self._rows.values(), message_line(listen=True)]))
-        self._writers[process] = writer
-        if self._draining:  # it was being started when the others were told
-            writer.write(message_line(drain=True))
-        try:
-            while text := await reader.readline():
-                self._hear(json.loads(text), writer, ready)
-        except ConnectionError:
-            pass
-        finally:
-            del self._writers[process]
-            writer.close()
-            try:
-                await asyncio.wait_for(child.wait(), 5)
-            except TimeoutError:
-                child.kill()
-                await child.wait()
 
-    def _hear(self, message: dict[str, Any], writer: asyncio.StreamWriter, ready: asyncio.Event) -> None:
+    def _first(self, number: int) -> bytes:
+        first = child_message(self._settings, number, len(self._children))
+        return b"".join([first, *self._rows.values(), message_line(listen=True)])
+
+    def _hear(self, message: dict[str, Any], number: int) -> None:
         if "answered" in message:
             self._keeper.answered(message["answered"])
         elif "overrun" in message:
             self._keeper.overrun(message["overrun"])
         elif "reload" in message:
-            task = asyncio.ensure_future(self._reload(message["reload"], writer))
+            task = asyncio.ensure_future(self._reload(message["reload"], self._children[number]))
             self._reloads.add(task)
             task.add_done_callback(self._reloads.discard)
         else:
-            ready.set()
+            self._listening[number].set()
 
-    async def _reload(self, number: int, writer: asyncio.StreamWriter) -> None:
-        writer.write(message_line(reloaded=number, models=await self._keeper.reload()))
+    async def _reload(self, number: int, child: Child) -> None:
+        child.tell(message_line(reloaded=number, models=await self._keeper.reload()))

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ DEFAULT_SCORING_PORT = 8001
 DEFAULT_MODEL_NAME = "mlflow-model"
 """What MLflow calls a model that it serves with MLServer."""
 MIB = 1 << 20
+BUILD_TIMEOUT = "MODELPORT_BUILD_TIMEOUT"
+"""How the variable is called."""
 _MANAGERS = {"uv": "uv", "virtualenv": "uv", "conda": "conda", "local": "local"}
 """As MLflow spells them → what they are here."""
 
@@ -42,6 +45,23 @@ def environment_manager(spelled: str | None, python: str | None) -> str:
             f"an interpreter is taken as it is, and {spelled} builds an environment: give one of the two"
         )
     return manager
+
+
+def build_timeout() -> float:
+    """Seconds for one step of an environment, such as building a source archive, or loading the model to see whether it can be:
+    ``MODELPORT_BUILD_TIMEOUT``, else half an hour.
+
+    Raises:
+        InvalidInput: it is no such number.
+    """
+    given = os.environ.get(BUILD_TIMEOUT)
+    try:
+        seconds = float(given) if given else 1800.0
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < threading.TIMEOUT_MAX:  # neither nan
+        raise InvalidInput(f"{BUILD_TIMEOUT} is {given!r}", hint="Seconds are wanted, more than 0: 1800")
+    return seconds
 
 
 @dataclass(frozen=True)
@@ -134,6 +154,10 @@ class UpSettings:
     scoring_host: str = DEFAULT_HOST
     scoring_port: int = DEFAULT_SCORING_PORT
     scoring_processes: int = 1
+    public_url: str | None = None
+    """Where clients find the control API, without a slash at the end; None: at ``host`` and ``port``."""
+    scoring_public_url: str | None = None
+    """Likewise for predictions."""
     store: str | None = field(default=None, repr=False)
     """A database's URL; None: SQLite in ``home``."""
     home: Path = field(default_factory=modelport_home)
@@ -155,13 +179,13 @@ class UpSettings:
 
     @property
     def control_url(self) -> str:
-        """Without a slash at the end."""
-        return f"{self.scheme}://{_in_url(self.host)}:{self.port}"
+        """Where clients find it, without a slash at the end."""
+        return self.public_url or f"{self.scheme}://{_in_url(self.host)}:{self.port}"
 
     @property
     def scoring_url(self) -> str:
-        """Without a slash at the end."""
-        return f"{self.scheme}://{_in_url(self.scoring_host)}:{self.scoring_port}"
+        """Where clients find it, without a slash at the end."""
+        return self.scoring_public_url or f"{self.scheme}://{_in_url(self.scoring_host)}:{self.scoring_port}"
 
 
 def _in_url(host: str) -> str:

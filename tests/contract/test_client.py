@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from modelport.client import Client, NotReachable, ProvisioningFailed, read_spec
+from modelport.domain.access import Grant
 from modelport.domain.credentials import Keys
 from modelport.domain.environment import EnvironmentSpec
 from modelport.domain.model import ModelSpec
@@ -119,10 +120,59 @@ def test_predictions_are_asked_for_with_the_key_of_now(client: Client, world: Wo
         client.invoke("churn")
 
 
+@pytest.mark.parametrize("grants", [["invoke:churn"], ["invoke"], ["read:churn", "invoke:churn"]])
+def test_a_user_who_may_only_invoke_asks_with_the_users_own_key(
+    client: Client, world: World, monkeypatch: pytest.MonkeyPatch, grants: list[str]
+) -> None:
+    client.create_online_endpoint(OnlineEndpointSpec(name="churn"))
+    given = [Grant(scope=scope, endpoint=of or "*") for scope, _, of in (grant.partition(":") for grant in grants)]  # type: ignore[arg-type]
+    _, key = client.create_user("shop", given)
+    with _scoring(client) as asked:
+        settings = replace(world.control.settings, scoring_port=asked.server_port)
+        world.control = replace(world.control, settings=settings)
+        monkeypatch.setenv("MODELPORT_SCORING_URL", f"http://127.0.0.1:{asked.server_port}")
+        asked.keys = {key}
+        with Client(client.url, key) as shop:
+            assert shop.invoke("Churn", b"[1]") == b"[1]"
+        assert asked.paths == ["/endpoints/churn/score"]
+
+
+def test_a_key_of_the_endpoint_is_enough_to_ask_it(
+    client: Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.create_online_endpoint(OnlineEndpointSpec(name="churn"))
+    keys = client.get_credentials("churn")
+    assert isinstance(keys, Keys)
+    with _scoring(client) as asked:
+        monkeypatch.setenv("MODELPORT_SCORING_URL", f"http://127.0.0.1:{asked.server_port}/")
+        monkeypatch.setenv("MODELPORT_KEY", keys.primary_key)
+        with Client(client.url) as caller:
+            assert caller.invoke("churn", b"[1]") == b"[1]"
+        with Client(client.url, "wrong") as stranger, pytest.raises(Unauthenticated, match="does not take this key"):
+            stranger.invoke("churn", b"[1]")
+
+
+def test_the_administrators_key_is_told_to_no_address_that_was_guessed(
+    client: Client, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with the key of another server: this one does not know it."""
+    (tmp_path / "admin.key").touch(0o600)
+    (tmp_path / "admin.key").write_text("of-another-server")
+    monkeypatch.setenv("MODELPORT_HOME", str(tmp_path))
+    monkeypatch.delenv("MODELPORT_KEY", raising=False)
+    with _scoring(client) as asked:
+        monkeypatch.setenv("MODELPORT_SCORING_URL", f"http://127.0.0.1:{asked.server_port}")
+        with Client(client.url) as stranger, pytest.raises(Unauthenticated, match="wants a key"):
+            stranger.invoke("churn", b"[1]")
+        assert asked.paths == []
+
+
 class _Scoring(ThreadingHTTPServer):
-    """Answers with what it was sent, to whoever has the endpoint's key."""
+    """Answers with what it was sent, to whoever has the endpoint's key, or one of ``keys``."""
 
     client: Client
+    keys: set[str]
+    paths: list[str]
     deployments: list[str | None]
 
 
@@ -131,9 +181,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.paths.append(self.path)
         keys = self.server.client.get_credentials("churn")
         assert isinstance(keys, Keys)
-        status = 200 if self.headers["authorization"] == f"Bearer {keys.primary_key}" else 401
+        status = 200 if self.headers["authorization"][7:] in {keys.primary_key, *self.server.keys} else 401
         if status == 200:
             self.server.deployments.append(self.headers["azureml-model-deployment"])
         if body == b"refuse":
@@ -151,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def _scoring(client: Client) -> Iterator[_Scoring]:
     with _Scoring(("127.0.0.1", 0), _Handler) as server:
-        server.client, server.deployments = client, []
+        server.client, server.deployments, server.keys, server.paths = client, [], set(), []
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

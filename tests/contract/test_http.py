@@ -1,6 +1,7 @@
 """What HTTP adds to the operations: who is let in, statuses, ids, limits."""
 
 import json
+import logging
 import re
 import socket
 import time
@@ -57,6 +58,18 @@ def test_without_a_valid_key_nothing_is_told(http_world: World, authorization: s
         if method != "HEAD":
             bodies.add(re.sub(rb'"request_id":"[^"]*"', b"", answer.data))
     assert len(bodies) == 1
+
+
+def test_requests_without_a_valid_key_are_told_in_the_log_but_not_each_and_never_the_key(
+    http_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "modelport.rest")
+    for number in range(5):
+        answer = ask(http_world, "GET", f"{V1}/models", headers={"Authorization": f"Bearer wrong-{number}"})
+        assert answer.status == 401
+    told = [record.getMessage() for record in caplog.records if "without a valid key" in record.getMessage()]
+    assert told == ["requests without a valid key: 1, the last from 127.0.0.1"]
+    assert "wrong-" not in caplog.text
 
 
 def test_whoever_balances_load_needs_no_key(http_world: World) -> None:

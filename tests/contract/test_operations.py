@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from modelport.control.refusals import NOTED
 from modelport.domain.access import Grant
 from modelport.domain.content import content_path
 from modelport.domain.credentials import Keys, Token
@@ -78,6 +79,8 @@ def test_archived_models_are_shown_on_request(either: World, model_folder: Path)
     assert [model.version for model in plane.list_models(archived=None)] == ["2", "1"]
     plane.archive_model("churn", None, True)
     assert plane.list_models() == []
+    assert "every version of model 'churn' is archived" in raised(lambda: plane.get_model("churn")).message
+    assert plane.get_model("churn", "2").is_archived
     plane.archive_model("churn", None, False)
     assert len(plane.list_models()) == 2
 
@@ -256,6 +259,37 @@ def test_who_changed_what_is_told_newest_first(either: World) -> None:
     entries = either.plane.list_audit(2)
     assert [entry.operation for entry in entries] == ["get_credentials", "create_online_endpoint"]
     assert {(entry.who, entry.what) for entry in entries} == {("admin", "online-endpoint/churn")}
+
+
+def test_the_audit_trail_is_told_from_a_time_on(either: World) -> None:
+    either.plane.create_online_endpoint(OnlineEndpointSpec(name="churn"))
+    either.plane.get_credentials("churn")
+    newest, _ = either.plane.list_audit()
+    assert either.plane.list_audit(since=newest.at) == [newest]
+    assert either.plane.list_audit(since=newest.at + timedelta(seconds=1)) == []
+    assert either.plane.list_audit(1, newest.at - timedelta(days=1)) == [newest]
+
+
+def test_what_a_known_user_is_refused_is_in_the_audit_trail_as_far_as_there_is_room(either: World) -> None:
+    _, key = either.plane.create_user("ana", [Grant(scope="read", endpoint="churn")])
+    ana = either.plane_of(key)
+    for _ in range(NOTED + 2):
+        raised(lambda: ana.delete_online_endpoint("Other"))
+    either.plane.create_user("ben", [Grant(scope="invoke")])
+    raised(lambda: ana.list_models())
+    entries = [entry for entry in either.plane.list_audit() if entry.outcome == "refused"]
+    assert len(entries) == NOTED
+    assert {(entry.who, entry.operation, entry.what, entry.details["scope"]) for entry in entries} == {
+        ("ana", "delete_online_endpoint", "online-endpoint/other", "deploy")
+    }
+    assert {entry.outcome for entry in either.plane.list_audit() if entry.who == "admin"} == {"done"}
+
+
+def test_a_long_name_that_was_refused_is_cut(either: World) -> None:
+    _, key = either.plane.create_user("ana", [Grant(scope="invoke")])
+    raised(lambda: either.plane_of(key).get_online_endpoint("x" * 2000))
+    entry = either.plane.list_audit(1)[0]
+    assert (entry.outcome, len(entry.what)) == ("refused", len("online-endpoint/") + 64)
 
 
 def test_the_server_tells_of_itself(either: World) -> None:

@@ -20,8 +20,8 @@ from modelport.settings import MIB, ServeSettings
 from modelport.workers import pool, process
 from modelport_runtime import batching, scoring, worker
 from modelport_runtime.payload import decoding
-from modelport_runtime.schema import TensorSpec
 from modelport_runtime.signature import read_signature
+from modelport_runtime.specs import TensorSpec
 from tests.docs.pages import (
     DOCUMENTS,
     PAYLOADS,

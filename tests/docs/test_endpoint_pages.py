@@ -11,7 +11,7 @@ import pytest
 import typer
 
 import modelport.cli
-from modelport.control import counting, secret
+from modelport.control import counting, secret, tidying
 from modelport.domain.environment import EnvironmentSpec
 from modelport.domain.instance_type import INSTANCE_TYPES
 from modelport.domain.model import ModelSpec
@@ -32,7 +32,7 @@ DOCS = ROOT / "docs"
 CONTROL, SCORING = "http://127.0.0.1:8000", "http://127.0.0.1:8001"
 TIMEOUT = 240
 """Seconds: a page has some twenty commands, each a process of its own, and deployments that load models."""
-NOUNS = ("model", "environment", "online-endpoint", "online-deployment", "user")
+NOUNS = ("model", "environment", "online-endpoint", "online-deployment", "user", "audit")
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,8 @@ def test_every_metric_of_endpoints_is_documented() -> None:
         ("endpoints", f"at most {MAX_MIRROR} percent"),
         ("endpoints", f"{metrics.MAX_DEPLOYMENTS - 1} deployments"),
         ("endpoints-security", f"{secret.TOKEN_LIFE / 60:.0f} minutes"),
-        ("operations", f"{counting.KEPT.days} days"),
+        ("operations", f"after {counting.KEPT.days} days"),
+        ("operations", f"for {tidying.KEPT.days} days"),
         ("operations", f"{log_file.MAX_SIZE >> 20} MiB"),
         ("operations", f"{main.DRAIN_GRACE:.0f} seconds"),
     ],

@@ -1,5 +1,6 @@
 """A server with every kind of credential, for the table of who may do what."""
 
+import base64
 import http.client
 import io
 import json
@@ -77,6 +78,11 @@ class Asking:
 
 def bearer(key: str) -> bytes:
     return b"Bearer " + key.encode()
+
+
+def password(key: str) -> bytes:
+    """What a browser sends once somebody has typed the key."""
+    return b"Basic " + base64.b64encode(b"somebody:" + key.encode())
 
 
 @dataclass
@@ -175,6 +181,8 @@ def malformed(key: str) -> Mapping[str, bytes | None]:
         "a scheme and a space": b"Bearer ",
         "another scheme": b"Basic dXNlcjpwYXNz",
         "another scheme with the key": b"Basic " + given,
+        "the key as a user": b"Basic " + base64.b64encode(given + b":"),
+        "a wrong password": password("wrong"),
         "no scheme": given,
         "no space": b"Bearer" + given,
         "a wrong key": b"Bearer wrong",

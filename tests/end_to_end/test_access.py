@@ -12,7 +12,18 @@ from typing import Any
 import pytest
 
 from modelport.domain.online_endpoint import OnlineEndpointSpec
-from tests.end_to_end.access_world import ALPHA, BETA, GHOST, USERS, AccessWorld, Answer, archive, bearer, malformed
+from tests.end_to_end.access_world import (
+    ALPHA,
+    BETA,
+    GHOST,
+    USERS,
+    AccessWorld,
+    Answer,
+    archive,
+    bearer,
+    malformed,
+    password,
+)
 from tests.end_to_end.up_server import running
 
 V1 = "/api/v1"
@@ -333,6 +344,26 @@ def test_whoever_has_no_credential_of_an_endpoint_is_told_nothing(world: AccessW
             }
             assert len(answers) == 1, (verb, below, answers)
             assert next(iter(answers)).status == 401, (verb, below)
+
+
+FOR_BROWSERS = ("/docs", "/openapi.json", "/swagger.json", "/v2")
+
+
+def test_a_password_opens_the_documents_of_its_own_endpoint_and_nothing_else(world: AccessWorld) -> None:
+    for below in BELOW:
+        for verb in VERBS:
+            is_document = verb == "GET" and below.startswith(FOR_BROWSERS)
+            refused = {
+                world.scoring(verb, scoring_path(endpoint, below), header)
+                for endpoint in (ALPHA, BETA, MISSING)
+                for header in (None, *map(password, ("wrong", "", world.keys["the admin"], world.keys["reader"])))
+            }
+            given = world.scoring(verb, scoring_path(ALPHA, below), password(world.keys["alpha's primary"]))
+            refused.add(world.scoring(verb, scoring_path(BETA, below), password(world.keys["alpha's primary"])))
+            assert len(refused) == 1, (verb, below, refused)
+            asked = dict(next(iter(refused)).headers)["www-authenticate"]
+            assert asked == ('Basic realm="endpoint"' if is_document else "Bearer"), (verb, below)
+            assert (given not in refused) == is_document, (verb, below)
 
 
 @pytest.mark.parametrize("more", ORIGINS)

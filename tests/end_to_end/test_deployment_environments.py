@@ -1,5 +1,6 @@
 """Deployments with environments that are really built: beside the model, registered, and in a package."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,19 @@ def test_a_registered_environment_is_the_deployments_and_an_image_is_told_of(
     assert six_of(endpoint) == 17
 
 
+def test_what_azures_server_needs_is_not_installed_and_told_of(
+    endpoint: Endpoint, client: Client, telling: Path
+) -> None:
+    azures = ["azureml-defaults==0.0.0", "azureml-dataset-runtime[fuse]"]
+    conda = {"dependencies": ["python=3.11", "pip", {"pip": [*PINS, OTHER_SIX, *azures]}]}
+    blue = endpoint.create(telling, environment={"conda_file": conda, "inference_config": {"scoring_route": {}}})
+    azure, routes = sorted(blue.notices, reverse=True)
+    assert azure.endswith("stands in for them: azureml-dataset-runtime, azureml-defaults")
+    assert routes.startswith("inference_config is not used")
+    assert six_of(endpoint) == 16
+    assert azure in client.get_logs(endpoint.name, "blue", container="storage-initializer")
+
+
 def test_what_cannot_be_built_fails_and_says_so(endpoint: Endpoint, client: Client, telling: Path) -> None:
     conda = {"dependencies": ["python=3.11", {"pip": [*PINS, "six==99.9"]}]}
     endpoint.begin(telling, environment={"conda_file": conda})
@@ -101,4 +115,23 @@ def test_a_package_is_deployed_as_an_environment_without_a_network(
     client.create_environment(EnvironmentSpec(name="packed", path=path))
     blue = endpoint.create(None, environment="azureml:packed@latest", egress_public_network_access="disabled")
     assert (blue.model, blue.environment) == (None, "azureml:packed:1")
+    assert six_of(endpoint) == 17
+
+
+def test_a_model_is_packaged_on_the_way(
+    endpoint: Endpoint, server: UpServer, client: Client, telling: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "blue.yml"
+    file.write_text(
+        f"name: blue\nendpoint_name: {endpoint.name}\nmodel:\n  path: {telling}\n  type: mlflow_model\n"
+        "egress_public_network_access: disabled\n"
+    )
+    words = ("online-deployment", "create", "-f", str(file), "--with-package", "--all-traffic", "-o", "json")
+    done = server.run(*words)
+    blue = json.loads(done.stdout)
+    assert blue["provisioning_state"] == "Succeeded"
+    assert (blue["model"], blue["environment"]) == (None, f"azureml:{endpoint.name}-blue:1")
+    assert f"environment {endpoint.name}-blue:1" in done.stderr
+    environment = client.get_environment(f"{endpoint.name}-blue", "1")
+    assert "packaged" in str(environment.description)
     assert six_of(endpoint) == 17

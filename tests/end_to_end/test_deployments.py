@@ -198,6 +198,51 @@ def test_a_time_out_that_was_made_longer_is_that_long_for_what_is_open_when_it_i
         assert asked.result()[0] == 200
 
 
+def test_an_instance_that_is_not_ready_is_given_nothing_and_comes_back(
+    endpoint: Endpoint, client: Client, tmp_path: Path
+) -> None:
+    endpoint.create(_holding(tmp_path / "holding"), instance_count=2)
+    workers = endpoint.workers()
+
+    def ready() -> int:
+        return client.get_online_deployment(endpoint.name, "blue").ready_instances
+
+    probe = {"initial_delay": 1, "period": 1, "timeout": 1, "failure_threshold": 1}
+    endpoint.update(readiness_probe=probe)
+    assert sorted(endpoint.workers()) == sorted(workers), "other looks take no other workers"
+    with ThreadPoolExecutor(2) as pool:
+        held = pool.submit(endpoint.ask, {"x": [8.0]})
+        until(lambda: ready() == 1)
+        began = time.monotonic()
+        assert endpoint.ask_at_once(16, {"x": [0.0]}) == [200] * 16
+        assert time.monotonic() - began < 2.0, "one of them waited for the instance that is not ready"
+        assert not held.done()
+        also_held = pool.submit(endpoint.ask, {"x": [4.0]})
+        until(lambda: ready() == 0)
+        assert endpoint.ask({"x": [0.0]})[0] == 200, "it waits for the first that is ready"
+        assert held.result()[0] == also_held.result()[0] == 200
+    until(lambda: ready() == 2)
+    assert sorted(endpoint.workers()) == sorted(workers)
+
+
+def _holding(folder: Path) -> Path:
+    """A model that takes no notice of anything for as many seconds as it is told."""
+    model = multiplying(folder, 1.0)
+    loader = model / "code" / "tiny_loader.py"
+    held = "        import ctypes\n        ctypes.PyDLL(None).usleep(int(data['x'].max() * 1e6) or 1)\n"
+    loader.write_text(loader.read_text().replace("        return (data", held + "        return (data"))
+    (model / "factor.json").write_text('{"factor": 0.0}')
+    return model
+
+
+def test_a_limit_is_for_all_scoring_processes_together(models: Path, tmp_path: Path) -> None:
+    with running(tmp_path / "home", "--scoring-processes", "3") as server, server.client() as client:
+        endpoint = new_endpoint(server, client)
+        endpoint.create(models / "sleeper", request_settings={"max_concurrent_requests_per_instance": 2})
+        assert sorted(endpoint.ask_at_once(12, {"seconds": [1.5]}, apart=0.05)) == [200] * 4 + [429] * 8
+        assert endpoint.ask_at_once(4, {"seconds": [0.1]}, apart=0.02) == [200] * 4
+
+
 # -- models ------------------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ import pytest
 from sklearn.datasets import load_wine
 
 from tests.end_to_end.server import Load, Server, running
+from tests.end_to_end.up_server import descendants
 
 KILLING_SECONDS = float(os.environ.get("MODELPORT_TEST_KILLING_SECONDS", "20"))
 """How long workers are killed under load: the soak asks for 90 s, every run for less."""
@@ -52,6 +53,25 @@ def test_killed_workers_lose_no_request(models: Path, tmp_path: Path, processes:
         assert_only_200(load)
         assert load.results["200"] > 1000
         assert server.metric("modelport_worker_restarts_total") >= 2
+
+
+def _scoring_processes(server: Server) -> list[int]:
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in descendants(server.process.pid)}
+    return [pid for pid, command in commands.items() if b"modelport.serving.process" in command]
+
+
+def test_a_scoring_process_that_is_killed_is_started_again_with_its_model(models: Path, tmp_path: Path) -> None:
+    with running(models / "wine", tmp_path, "--processes", "2") as server:
+        before = _scoring_processes(server)
+        assert len(before) == 2
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        end = time.monotonic() + 20
+        while len(set(_scoring_processes(server)) - set(before)) < 2:
+            assert time.monotonic() < end, server.log.read_text()
+            time.sleep(0.05)
+        assert {server.predict(DOCUMENT)[0] for _ in range(10)} == {200}
+        assert server.log.read_text().count("was killed by SIGKILL: it is started again") == 2
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])

@@ -1,6 +1,8 @@
 """`modelport up` itself: credentials, a restart, TLS, metrics, and a folder that is applied twice."""
 
 import json
+import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -8,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +19,7 @@ from modelport.domain.credentials import Keys, Token
 from modelport.domain.online_endpoint import OnlineEndpointSpec
 from modelport.domain.states import ProvisioningState
 from tests.end_to_end.deploying import TINY_BODY, Endpoint, X, multiplying, new_endpoint, until
+from tests.end_to_end.server import MODELPORT, free_port
 from tests.end_to_end.up_server import READY_WITHIN, UpServer, running
 
 
@@ -195,5 +199,103 @@ def test_both_addresses_speak_https_with_a_certificate(
             mistrusting.get_status()
         with pytest.raises(OSError, match=r"reset|closed|Remote end|Empty|EOF"):
             urllib.request.urlopen(found.scoring_uri.replace("https:", "http:"), timeout=20).close()
+        told = server.log.read_text()
+        assert f"control plane at {server.url}\n" in told
+        assert f"endpoints at {server.scoring_url}\n" in told
     finally:
         server.stop()
+
+
+# -- behind a proxy ----------------------------------------------------------------------------------------------------
+
+
+def test_addresses_are_told_as_clients_reach_them(tmp_path: Path, tiny: Path) -> None:
+    control, scoring = "https://ml.example.com/control", "https://ml.example.com:8443/predict"
+    with running(tmp_path / "home", "--public-url", f"{control}/", MODELPORT_SCORING_PUBLIC_URL=scoring) as server:
+        with server.client() as client:
+            client.create_online_endpoint(OnlineEndpointSpec(name="prices"))
+            endpoint = Endpoint(server, client, "prices", "")
+            endpoint.create(tiny)
+            found = client.get_online_endpoint("prices")
+            credentials = client.get_credentials("prices")
+            assert client.get_status()["control_url"] == control
+        assert isinstance(credentials, Keys)
+        below = f"{scoring}/endpoints/prices"
+        assert (found.scoring_uri, found.openapi_uri) == (f"{below}/score", f"{below}/swagger.json")
+
+        def document(url: str, key: str) -> dict[str, Any]:
+            request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                read: dict[str, Any] = json.load(answer)
+                return read
+
+        own = f"{server.scoring_url}/endpoints/prices"
+        for name in ("openapi.json", "swagger.json?version=3.1"):
+            assert document(f"{own}/{name}", credentials.primary_key)["servers"] == [{"url": below}]
+        swagger = document(f"{own}/swagger.json", credentials.primary_key)
+        where = (swagger["schemes"], swagger["host"], swagger["basePath"])
+        assert where == (["https"], "ml.example.com:8443", "/predict/endpoints/prices")
+        assert document(f"{server.url}/api/v1/openapi.json", server.key)["servers"] == [{"url": control}]
+
+
+# -- how it begins and ends --------------------------------------------------------------------------------------------
+
+
+def start(home: Path, *options: str) -> subprocess.Popen[str]:
+    options = ("--home", str(home), "--port", str(free_port()), "--scoring-port", str(free_port()), *options)
+    return subprocess.Popen([str(MODELPORT), "up", *options], stderr=subprocess.PIPE, text=True)
+
+
+def refused(home: Path, *options: str) -> list[str]:
+    """What a server that cannot start says: what is wrong, and what to do."""
+    process = start(home, *options)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    lines = said.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["error", "hint"], said
+    return lines
+
+
+def test_a_second_server_with_the_same_home_changes_nothing_of_the_first(server: UpServer) -> None:
+    def kept() -> dict[str, bytes]:
+        return {name: (server.home / "run" / name).read_bytes() for name in ("lock", "control.json", "supervisor.json")}
+
+    before = kept()
+    assert f"already (process {server.process.pid})" in refused(server.home)[0]
+    assert kept() == before
+
+
+def test_a_port_that_is_in_use_is_told(server: UpServer, tmp_path: Path) -> None:
+    (tmp_path / "admin.key").touch(0o600)  # else it tells where it wrote one
+    for flag in ("--port", "--scoring-port"):
+        assert f"127.0.0.1:{server.port}: Address already in use" in refused(tmp_path, flag, str(server.port))[0]
+
+
+def test_a_home_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "logs").touch()
+    for home, wrong in (("file", "file"), ("file/below", "file/below"), ("half", "half/logs")):
+        assert f"cannot use the folder '{tmp_path / wrong}'" in refused(tmp_path / home)[0]
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    (long / "admin.key").touch(0o600)
+    assert "too long for sockets" in refused(long)[0]
+
+
+@pytest.mark.parametrize("moment", ["admin's key", "control plane at", "listens"])
+def test_ctrl_c_ends_it_in_order_at_any_moment(tmp_path: Path, moment: str) -> None:
+    with start(tmp_path / "home") as process:
+        assert process.stderr is not None
+        said = ""
+        while moment not in said:
+            said = process.stderr.readline()
+            assert said, process.wait(60)
+        os.kill(process.pid, signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(60) in (0, 130)
+    assert "Traceback" not in rest
+    if moment == "listens":
+        assert rest.splitlines()[-1].endswith("INFO stopped")
+    with (tmp_path / "home" / "run" / "lock").open() as lock:
+        assert lock.read() == ""

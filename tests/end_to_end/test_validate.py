@@ -121,6 +121,19 @@ def test_what_would_fail_where_it_is_served_fails(model: Path, name: str) -> Non
     assert says in "\n".join([finding["says"], *finding["details"]])
 
 
+def test_a_model_that_is_never_loaded_fails_when_its_time_is_over(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = tmp_path / "pid"
+    sleeping = f"    import os, time\n    open({str(pid)!r}, 'w').write(str(os.getpid()))\n    time.sleep(600)\n"
+    rewrite("code/tiny_loader.py", LOADS, f"{LOADS}{sleeping}")(model)
+    monkeypatch.setenv("MODELPORT_BUILD_TIMEOUT", "8")
+    code, report, log = validate(model)
+    assert code == 1, log
+    assert of(report, "failed")["serving"] == "the model was not loaded after 8 s"
+    assert not Path(f"/proc/{pid.read_text()}").exists()
+
+
 WARNED: dict[str, tuple[Change, str, str]] = {
     "it answers what it does not declare": (
         rewrite("code/tiny_loader.py", '"y"', '"z"'),

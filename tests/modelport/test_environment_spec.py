@@ -55,6 +55,21 @@ def test_mlflow_3_says_it_in_three_files(tmp_path: Path) -> None:
     assert spec.names == ("mlflow", "numpy", "scikit-learn")
 
 
+@pytest.mark.parametrize(
+    ("loader", "is_left_out"),
+    [("mlflow.sklearn", True), ("mlflow.pyfunc.model", False), ("my_loader", False), (None, False)],
+)
+def test_what_azures_server_needs_is_left_out_where_a_flavor_of_ours_serves_the_model(
+    tmp_path: Path, loader: str | None, is_left_out: bool
+) -> None:
+    content = {"flavors": {"python_function": {} if loader is None else {"loader_module": loader}}}
+    spec = _read(tmp_path, content, requirements="azureml-defaults==1.55\nazureml-mlflow\nscikit-learn==1.6.1\n")
+    assert ("azureml-defaults" in spec.names) is not is_left_out
+    assert {"azureml-mlflow", "scikit-learn"} <= set(spec.names)
+    note = "not installed, as modelport stands in for them: azureml-defaults"
+    assert spec.notes == ((note,) if is_left_out else ())
+
+
 def test_mlflow_1_says_it_in_conda_yaml_alone(tmp_path: Path) -> None:
     flavors = {
         "python_function": {**PYFUNC, "env": "conda.yaml", "python_version": "3.8.5"},

@@ -18,7 +18,7 @@ from modelport.cli import (
     update_pip_requirements,
     validate,
 )
-from modelport.cli.endpoints import apply, model, online_deployment, online_endpoint, schema, user
+from modelport.cli.endpoints import apply, audit, model, online_deployment, online_endpoint, schema, user
 from modelport.cli.endpoints.command import Command
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.add_typer(model.app, name="model")
 app.add_typer(online_endpoint.app, name="online-endpoint")
 app.add_typer(online_deployment.app, name="online-deployment")
 app.add_typer(user.app, name="user")
+app.add_typer(audit.app, name="audit")
 
 
 def _show_version(wanted: bool) -> None:

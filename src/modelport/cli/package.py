@@ -27,6 +27,12 @@ def create(
         str | None,
         typer.Option(metavar="VERSION", help="The Python it is for; the one that the model asks for if not given."),
     ] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The Linux it is for, as wheels name it: manylinux_2_28_aarch64; else this machine's."
+        ),
+    ] = None,
     newest: Newest = False,
     keep_mlflow: KeepMlflow = None,
     overrides: Overrides = None,
@@ -37,12 +43,15 @@ def create(
     """Build and check the model's environment, and put model, wheels, runtime and manifest into one file."""
     from modelport.log import set_up_log
     from modelport.package.creating import create as make
+    from modelport.package.platforms import named
     from modelport.settings import modelport_home
 
     safety = safety_settings(env, sandbox, allow)
+    target = None if platform is None else named(platform)
     set_up_log()
     settings = environment_settings("uv", None, newest, keep_mlflow, False, overrides, False)
-    manifest = make(model, output, name, replace(settings, python_version=python), modelport_home(), safety)
+    wanted = replace(settings, python_version=python)
+    manifest = make(model, output, name, wanted, modelport_home(), safety, target)
     typer.echo(f"{output}: {len(manifest.files)} files, {manifest.size / 1e6:.1f} MB, for Python {manifest.python}")
 
 

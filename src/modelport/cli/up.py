@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -15,16 +16,48 @@ EPILOG = (
 CONTEXT = {"auto_envvar_prefix": "MODELPORT"}
 
 
+def _base_url(given: str | None) -> str | None:
+    """An address to which paths are added, without a slash at the end."""
+    if given is None:
+        return None
+    try:
+        parts = urlsplit(given)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is no number
+        is_one = False
+    if not is_one or not given.isascii() or not given.isprintable() or set(given) & set("?#@\\ "):
+        raise typer.BadParameter(f"{given!r} is no base URL as https://ml.example.com or https://example.com/ml are")
+    return given.rstrip("/")
+
+
 def up(
     host: Annotated[str, typer.Option("--host", help="Address of both.")] = DEFAULT_HOST,
-    port: Annotated[int, typer.Option("-p", "--port", min=0, max=65535, help="Of the control API.")] = 8000,
+    port: Annotated[int, typer.Option("-p", "--port", min=1, max=65535, help="Of the control API.")] = 8000,
     scoring_host: Annotated[
         str | None, typer.Option("--scoring-host", help="Another address for predictions.", show_default=False)
     ] = None,
-    scoring_port: Annotated[int, typer.Option("--scoring-port", min=0, max=65535, help="Of predictions.")] = 8001,
+    scoring_port: Annotated[int, typer.Option("--scoring-port", min=1, max=65535, help="Of predictions.")] = 8001,
     scoring_processes: Annotated[
         int, typer.Option("--scoring-processes", min=1, help="Processes that speak HTTP for predictions.")
     ] = 1,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            "--public-url",
+            metavar="URL",
+            callback=_base_url,
+            help="Of the control API as clients reach it, through a proxy.",
+        ),
+    ] = None,
+    scoring_public_url: Annotated[
+        str | None,
+        typer.Option(
+            "--scoring-public-url",
+            metavar="URL",
+            callback=_base_url,
+            help="Of predictions as clients reach them; scoring_uri and documents say it.",
+        ),
+    ] = None,
     store: Annotated[
         str | None,
         typer.Option("--store", metavar="URL", help="postgresql://…; a SQLite file in the home folder if not given."),
@@ -47,6 +80,8 @@ def up(
 
     if (ssl_certfile is None) != (ssl_keyfile is None):
         raise typer.BadParameter("--ssl-certfile and --ssl-keyfile belong together", param_hint="--ssl-keyfile")
+    if (host, port) == (scoring_host or host, scoring_port):
+        raise typer.BadParameter("predictions have an address of their own", param_hint="--scoring-port")
     set_up_log()
     run(
         UpSettings(
@@ -55,6 +90,8 @@ def up(
             scoring_host=scoring_host or host,
             scoring_port=scoring_port,
             scoring_processes=scoring_processes,
+            public_url=public_url,
+            scoring_public_url=scoring_public_url,
             store=store,
             home=home or modelport_home(),
             ssl_certfile=ssl_certfile,

@@ -27,6 +27,27 @@ def find_url(given: str | None) -> str:
     return url.rstrip("/")
 
 
+def find_scoring_url(url: str) -> str:
+    """Where predictions are asked for, as far as that can be known without being told: ``MODELPORT_SCORING_URL``, else the
+    port after that of the server at ``url``, as `modelport up` has it if not told otherwise.
+
+    Raises:
+        InvalidInput: it is no address.
+    """
+    given = os.environ.get("MODELPORT_SCORING_URL")
+    if given:
+        return find_url(given)
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{port + 1}"
+
+
+def own_key(given: str | None) -> str | None:
+    """The key that somebody has given for this purpose; None: only that of this machine's administrator is left."""
+    return given or os.environ.get("MODELPORT_KEY") or None
+
+
 def find_key(given: str | None, url: str) -> str:
     """The key for the server at ``url``.
 
@@ -34,7 +55,7 @@ def find_key(given: str | None, url: str) -> str:
         Unauthenticated: there is none, or only that of this machine, which is told to no other.
         PermissionDenied: its file can be read by others.
     """
-    key = given or os.environ.get("MODELPORT_KEY")
+    key = own_key(given)
     if key:
         return key
     path = modelport_home() / KEY_FILE

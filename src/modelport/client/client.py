@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Self, TypeVar
 from pydantic import BaseModel, RootModel, TypeAdapter, ValidationError
 
 from modelport.client import files, invoking, waiting
-from modelport.client.address import find_key, find_url
+from modelport.client.address import find_key, find_scoring_url, find_url, own_key
 from modelport.client.connection import CHUNK, Connection
 from modelport.client.connection import path as _path
 from modelport.client.errors import NotReachable
@@ -28,7 +28,7 @@ from modelport.domain.online_deployment import OnlineDeployment, OnlineDeploymen
 from modelport.domain.online_endpoint import OnlineEndpoint, OnlineEndpointSpec
 from modelport.domain.operations import Container, KeyType
 from modelport.domain.seen import AuditEntry, Minute
-from modelport.errors import InvalidInput, Unauthenticated
+from modelport.errors import InvalidInput, PermissionDenied, Unauthenticated
 
 TIMEOUT = 60.0
 """Seconds without a byte after which an answer is not waited for any longer."""
@@ -75,6 +75,7 @@ class Client:
         timeout: float = TIMEOUT,
     ) -> None:
         self.url = find_url(url)
+        self._own_key = own_key(key)
         self._connection = Connection(self.url, find_key(key, self.url), verify=verify, timeout=timeout)
         self._access: dict[str, Access] = {}
 
@@ -243,9 +244,10 @@ class Client:
         query = {"endpoint_name": endpoint_name, "since": since.astimezone().isoformat()}
         return self._ask(list[Minute], "GET", _path("history"), query)
 
-    def list_audit(self, limit: int = 100) -> list[AuditEntry]:
-        """Who changed what; newest first."""
-        return self._ask(list[AuditEntry], "GET", _path("audit"), {"limit": limit})
+    def list_audit(self, limit: int = 100, since: datetime | None = None) -> list[AuditEntry]:
+        """Who changed what, and who was refused; the newest, newest first. ``since`` without a zone is local time."""
+        query = {"limit": limit, "since": None if since is None else since.astimezone().isoformat()}
+        return self._ask(list[AuditEntry], "GET", _path("audit"), query)
 
     def get_metrics(self) -> bytes:
         """In Prometheus' text format."""
@@ -293,7 +295,12 @@ class Client:
         request_file: str | Path | None = None,
         deployment: str | None = None,
     ) -> bytes:
-        """What the endpoint answers to ``data`` (bytes and text as they are, else JSON), or to a file's content."""
+        """What the endpoint answers to ``data`` (bytes and text as they are, else JSON), or to a file's content.
+
+        It is asked with its own key. A key that may not see that one is sent itself: a user's with a grant to invoke, or a key
+        of the endpoint. Where it may see nothing at all, ``MODELPORT_SCORING_URL`` tells the address for predictions; without,
+        it is the port after the server's.
+        """
         if (data is None) == (request_file is None):
             raise InvalidInput("one of data and a request file is wanted")
         body = invoking.as_body(data) if request_file is None else local_path(str(request_file)).read_bytes()
@@ -312,13 +319,26 @@ class Client:
         known = self._access.get(endpoint)
         answer = invoking.ask(self._connection, known, url(known), body, deployment) if known is not None else None
         if answer is None:  # not asked yet, or its key was made anew
-            found = self.get_online_endpoint(endpoint)
-            access = Access(found.scoring_uri, found.openapi_uri, self.get_credentials(endpoint))
+            access = self._access_to(endpoint)
             answer = invoking.ask(self._connection, access, url(access), body, deployment)
             self._access[endpoint] = access
         if answer is None:
-            raise Unauthenticated(f"{endpoint!r} does not take the key that it was just given")
+            hint = f"{url(access)} was asked. A user's key needs a grant to invoke."
+            raise Unauthenticated(f"{endpoint!r} does not take this key", hint=hint)
         return answer
+
+    def _access_to(self, endpoint: str) -> Access:
+        """The endpoint's own key, for whoever may see it; else the key that was given may be good for predictions alone."""
+        own, found = self._own_key, None
+        try:
+            found = self.get_online_endpoint(endpoint)
+            return Access.granted(found, self.get_credentials(endpoint))
+        except (PermissionDenied, Unauthenticated):
+            if own is None:
+                raise
+        if found is not None:
+            return Access(found.scoring_uri, found.openapi_uri, own)
+        return Access.by_name(find_scoring_url(self.url), endpoint, own)
 
     def _get_asset(self, form: type[_T], kind: str, name: str, version: str | None, label: str | None) -> _T:
         if version is not None:

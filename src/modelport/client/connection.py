@@ -128,7 +128,8 @@ class Connection:
 def _unreachable(url: str, error: HTTPError) -> ModelportError:
     host = _host(url)
     if isinstance(error, NewConnectionError):
-        return NotReachable(f"nothing answers at {host}", hint="Is `modelport up` running? MODELPORT_URL tells where.")
+        hint = "Is `modelport up` running? MODELPORT_URL tells where, MODELPORT_SCORING_URL where predictions are answered."
+        return NotReachable(f"nothing answers at {host}", hint=hint)
     if isinstance(error, ConnectTimeoutError):
         return NotReachable(f"{host} did not answer within {CONNECT_TIMEOUT:.0f} s")
     if isinstance(error, SSLError):

@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+from urllib.parse import quote
 
 from modelport.client.connection import Connection
 from modelport.client.errors import of_endpoint
 from modelport.domain.credentials import Credentials, Keys
+from modelport.domain.online_endpoint import OnlineEndpoint
 
 DEPLOYMENT_HEADER = "azureml-model-deployment"
 
@@ -17,13 +19,20 @@ class Access:
 
     scoring_uri: str
     openapi_uri: str
-    credentials: Credentials
+    secret: str
+    """The key or token."""
 
-    @property
-    def secret(self) -> str:
-        """The key or token."""
-        credentials = self.credentials
-        return credentials.primary_key if isinstance(credentials, Keys) else credentials.access_token
+    @classmethod
+    def granted(cls, endpoint: OnlineEndpoint, credentials: Credentials) -> Self:
+        """With a credential of the endpoint."""
+        secret = credentials.primary_key if isinstance(credentials, Keys) else credentials.access_token
+        return cls(endpoint.scoring_uri, endpoint.openapi_uri, secret)
+
+    @classmethod
+    def by_name(cls, scoring_url: str, endpoint: str, key: str) -> Self:
+        """With a key that may only ask for predictions: nobody tells it more than the name."""
+        address = f"{scoring_url}/endpoints/{quote(endpoint.lower(), safe='')}"
+        return cls(f"{address}/score", f"{address}/swagger.json", key)
 
 
 def as_body(data: Any) -> bytes:

@@ -1,15 +1,17 @@
 """Registering models and environments: names, versions, and that a version never changes."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from modelport.control import environments
 from modelport.domain import references
 from modelport.domain.environment import Environment, EnvironmentSpec
 from modelport.domain.model import CONTENT, Model, ModelSpec
 from modelport.errors import Conflict, InvalidInput, NotFound
 from modelport.store.content import ContentStore
-from modelport.store.transaction import Transaction
+from modelport.store.transaction import Asset, Transaction
 
 
 def now() -> datetime:
@@ -52,15 +54,11 @@ def register_environment(transaction: Transaction, spec: EnvironmentSpec, who: s
     """The registered version, and whether it is new.
 
     Raises:
-        InvalidInput: it has no name. Conflict: this version is something else.
+        InvalidInput: it has no name, or cannot be had. Conflict: this version is something else.
     """
     if spec.name is None:
         raise InvalidInput("an environment needs a name", hint="`name`: NAME")
-    if spec.build is not None:
-        raise InvalidInput(
-            "an environment cannot be built of a Dockerfile: there are no containers",
-            hint="`conda_file`: a file with its packages",
-        )
+    environments.check(spec)
     version = spec.version or transaction.next_environment_version(spec.name)
     existing = transaction.environment(spec.name, version)
     if existing is not None:
@@ -84,9 +82,7 @@ def find_model(transaction: Transaction, name: str, version: str | None, label: 
     """
     _check_label(label)
     model = transaction.latest_model(name) if version is None else transaction.model(name, version)
-    if model is None:
-        raise _not_found("model", name, version, [model.version for model in transaction.models(name, None)])
-    return model
+    return _there("model", model, name, version, transaction.models)
 
 
 def find_environment(transaction: Transaction, name: str, version: str | None, label: str | None) -> Environment:
@@ -97,10 +93,7 @@ def find_environment(transaction: Transaction, name: str, version: str | None, l
     """
     _check_label(label)
     found = transaction.latest_environment(name) if version is None else transaction.environment(name, version)
-    if found is None:
-        there = [environment.version for environment in transaction.environments(name, None)]
-        raise _not_found("environment", name, version, there)
-    return found
+    return _there("environment", found, name, version, transaction.environments)
 
 
 def referred_model(transaction: Transaction, reference: str) -> Model:
@@ -128,8 +121,17 @@ def _check_label(label: str | None) -> None:
         raise NotFound(f"there is no label {label!r}", hint=f"There is {references.LATEST}.")
 
 
-def _not_found(noun: str, name: str, version: str | None, there: list[str]) -> NotFound:
+def _there(
+    noun: str, found: Asset | None, name: str, version: str | None, all_of: Callable[[str, None], list[Asset]]
+) -> Asset:
+    """What was found; else the error that tells what there is."""
+    if found is not None:
+        return found
+    there = [other.version for other in all_of(name, None)]
     if not there:
         listing = "modelport model list" if noun == "model" else "modelport environment list --registered"
-        return NotFound(f"there is no {noun} {name!r}", hint=f"`{listing}` shows what there is.")
-    return NotFound(f"there is no version {version} of {noun} {name!r}", hint=f"There is {', '.join(there[:10])}.")
+        raise NotFound(f"there is no {noun} {name!r}", hint=f"`{listing}` shows what there is.")
+    hint = f"There is {', '.join(there[:10])}."
+    if version is None:
+        raise NotFound(f"every version of {noun} {name!r} is archived: name one", hint=hint)
+    raise NotFound(f"there is no version {version} of {noun} {name!r}", hint=hint)

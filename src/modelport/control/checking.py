@@ -1,7 +1,7 @@
 """What `modelport doctor` looks at: one line for each thing that may be wrong, and what to do about it."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -30,11 +30,11 @@ class Check:
 def checks(store: Store, settings: UpSettings, ready: dict[str, int], is_applied: bool) -> list[dict[str, Any]]:
     """All of them. ``ready``: deployment's id → its ready workers; ``is_applied``: what is wanted is routed everywhere."""
     found = [
-        _store(store),
-        _disk(settings),
-        _secrets(settings),
-        _uv(),
-        _interpreters(),
+        _looked_at("store", lambda: _store(store)),
+        _looked_at("disk", lambda: _disk(settings)),
+        _looked_at("secrets", lambda: _secrets(settings)),
+        _looked_at("uv", _uv),
+        _looked_at("interpreters", _interpreters),
         Check(
             "routing",
             is_applied,
@@ -42,17 +42,27 @@ def checks(store: Store, settings: UpSettings, ready: dict[str, int], is_applied
             None if is_applied else "The server's log says whether they start.",
         ),
     ]
-    with store.reading() as transaction:
-        found += _deployments(transaction.deployments(), ready)
+    if found[0].is_well:
+        found += _deployments(store, ready)
+    else:
+        hint = "Those that were live go on answering."
+        found.append(Check("deployments", False, "not looked at: what is wanted of them is in the store", hint))
     return [asdict(check) for check in found]
 
 
-def _store(store: Store) -> Check:
+def _looked_at(name: str, look: Callable[[], Check]) -> Check:
+    """What a look finds; that it cannot look is no reason to leave out the others."""
     try:
-        with store.writing() as transaction:
-            transaction.set_setting("doctor", "was here")
+        return look()
     except ModelportError as error:
-        return Check("store", False, error.message, error.hint)
+        return Check(name, False, error.message, error.hint)
+    except OSError as error:
+        return Check(name, False, f"cannot be looked at: {error}")
+
+
+def _store(store: Store) -> Check:
+    with store.writing() as transaction:
+        transaction.set_setting("doctor", "was here")
     return Check("store", True, f"{store.name} can be read and written")
 
 
@@ -72,10 +82,7 @@ def _secrets(settings: UpSettings) -> Check:
 
 
 def _uv() -> Check:
-    try:
-        return Check("uv", True, f"environments are built with {uv.program()}")
-    except ModelportError as error:
-        return Check("uv", False, error.message, error.hint)
+    return Check("uv", True, f"environments are built with {uv.program()}")
 
 
 def _interpreters() -> Check:
@@ -84,7 +91,15 @@ def _interpreters() -> Check:
     return Check("interpreters", True, f"Python {', '.join(found) or 'of modelport alone'}")
 
 
-def _deployments(deployments: list[OnlineDeployment], ready: dict[str, int]) -> Iterator[Check]:
+def _deployments(store: Store, ready: dict[str, int]) -> list[Check]:
+    try:
+        with store.reading() as transaction:
+            return list(_each(transaction.deployments(), ready))
+    except ModelportError as error:
+        return [Check("deployments", False, error.message, error.hint)]
+
+
+def _each(deployments: list[OnlineDeployment], ready: dict[str, int]) -> Iterator[Check]:
     for deployment in deployments:
         name = f"deployment {deployment.endpoint_name}/{deployment.name}"
         there = ready.get(deployment.id, 0)

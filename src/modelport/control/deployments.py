@@ -3,9 +3,10 @@
 import uuid
 from typing import Any
 
-from modelport.control import assets
+from modelport.control import assets, environments
 from modelport.control.assets import now
 from modelport.domain import references
+from modelport.domain.environment import EnvironmentSpec
 from modelport.domain.instance_type import instance_type
 from modelport.domain.model import ModelSpec
 from modelport.domain.online_deployment import OnlineDeployment, OnlineDeploymentSpec
@@ -166,14 +167,17 @@ def _complete(
     elif spec.model is not None:
         model = assets.referred_model(transaction, spec.model)
         found["model"] = references.of_version(model.name, model.version)
+    environment: EnvironmentSpec | None
     if isinstance(spec.environment, str):
-        environment = assets.referred_environment(transaction, spec.environment)
-        found["environment"] = references.of_version(environment.name, environment.version)
-        image, path = environment.image, environment.path
+        registered = assets.referred_environment(transaction, spec.environment)
+        found["environment"] = references.of_version(registered.name, registered.version)
+        environment = registered
     else:
-        image = spec.environment.image if spec.environment is not None else None
-        path = spec.environment.path if spec.environment is not None else None
-    if spec.model is None and path is None:
+        environment = spec.environment
+    if environment is not None:
+        environments.check(environment)
+        notices += environments.notices(environment)
+    if spec.model is None and (environment is None or environment.path is None):
         raise InvalidInput(
             f"deployment {spec.name!r} has no model",
             hint="`model`: azureml:NAME:VERSION, or a `path`; or `environment`: a package.",
@@ -182,10 +186,6 @@ def _complete(
         raise InvalidInput(
             f"model {model.id} is a {model.type}: without a scoring script it must be an mlflow_model",
             hint="`type: mlflow_model`, if it has an MLmodel file",
-        )
-    if image is not None:
-        notices.append(
-            f"image {image} is not used: there are no containers; packages are those of the model or conda_file"
         )
     return spec.model_copy(update=found), notices
 
@@ -218,8 +218,6 @@ def _notices(spec: OnlineDeploymentSpec) -> list[str]:
     notices = []
     if spec.app_insights_enabled:
         notices.append("app_insights_enabled only means something in Azure; metrics are at /metrics")
-    if spec.readiness_probe is not None:
-        notices.append("readiness_probe is not used: a worker says itself when its model is loaded and has answered")
     return notices
 
 

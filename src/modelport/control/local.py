@@ -1,16 +1,18 @@
 """``LocalControlPlane``: the operations, done. Each checks who asks, changes the store in one transaction, wakes what works."""
 
+import logging
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO
 
 from modelport.control import assets, deployments, logs
 from modelport.control.access import require
 from modelport.control.assets import now
+from modelport.control.refusals import Refusals
 from modelport.control.secret import Secret, digest, new_key, new_token
-from modelport.domain.access import IMPLIED, Grant, Principal, User
+from modelport.domain.access import IMPLIED, Grant, Principal, Scope, User
 from modelport.domain.credentials import Credentials
 from modelport.domain.environment import Environment, EnvironmentSpec
 from modelport.domain.model import CHANGEABLE, Model, ModelSpec
@@ -19,12 +21,16 @@ from modelport.domain.online_endpoint import OnlineEndpoint, OnlineEndpointSpec
 from modelport.domain.operations import Container, KeyType
 from modelport.domain.seen import AuditEntry, Minute
 from modelport.domain.states import ProvisioningState, step
-from modelport.errors import Conflict, InvalidInput, NotFound
+from modelport.errors import Conflict, InvalidInput, NotFound, PermissionDenied, StoreFailed
 from modelport.settings import UpSettings
 from modelport.store.content import ContentStore
 from modelport.store.store import Store
 from modelport.store.transaction import Transaction
 
+log = logging.getLogger("modelport.control")
+
+LONGEST = 64
+"""Characters of a name that was asked for and refused: it was not looked at."""
 SLOTS: tuple[KeyType, ...] = ("primary", "secondary")
 _STATES = ProvisioningState
 
@@ -44,6 +50,7 @@ class Control:
     status: Callable[[], dict[str, Any]]
     ready: Callable[[str], int]
     """Deployment's id → how many of its workers can be given requests."""
+    refusals: Refusals = field(default_factory=Refusals)
 
 
 class LocalControlPlane:
@@ -61,6 +68,33 @@ class LocalControlPlane:
     def _audit(self, transaction: Transaction, operation: str, what: str, **details: Any) -> None:
         entry = AuditEntry(at=now(), who=self._principal.name, operation=operation, what=what, details=details)
         transaction.add_audit(entry)
+
+    def _require(self, operation: str, scope: Scope, endpoint: str | None = None) -> None:
+        """Go on only if a grant covers it. What is refused is in the audit trail, as far as ``Refusals`` has room for it.
+
+        Raises:
+            PermissionDenied: none does. It says the same of what exists and what does not.
+        """
+        try:
+            require(self._principal, scope, endpoint)
+        except PermissionDenied:
+            self._note_refusal(
+                operation, "server" if endpoint is None else f"online-endpoint/{endpoint[:LONGEST]}", scope
+            )
+            raise
+
+    def _note_refusal(self, operation: str, what: str, scope: Scope) -> None:
+        who = self._principal.name
+        if not self._control.refusals.is_noted(who):
+            return
+        entry = AuditEntry(
+            at=now(), who=who, operation=operation, what=what, details={"scope": scope}, outcome="refused"
+        )
+        try:
+            with self._store.writing() as transaction:
+                transaction.add_audit(entry)
+        except StoreFailed as error:
+            log.error("%s was refused %s on %s, which is not in the audit trail: %s", who, operation, what, error)
 
     def _endpoint(self, transaction: Transaction, name: str) -> OnlineEndpoint:
         endpoint = transaction.endpoint(name)
@@ -87,17 +121,17 @@ class LocalControlPlane:
     # -- content -------------------------------------------------------------------------------------------------------
 
     def has_content(self, path: str) -> bool:
-        require(self._principal, "deploy")
+        self._require("has_content", "deploy")
         return self._control.content.has(path)
 
     def upload_content(self, archive: BinaryIO) -> str:
-        require(self._principal, "deploy")
+        self._require("upload_content", "deploy")
         return self._control.content.add(archive)
 
     # -- models --------------------------------------------------------------------------------------------------------
 
     def create_model(self, spec: ModelSpec) -> Model:
-        require(self._principal, "deploy")
+        self._require("create_model", "deploy")
         if spec.name is None:
             raise InvalidInput("a model needs a name", hint="--name, or `name` in the file")
         with self._store.writing() as transaction:
@@ -107,17 +141,17 @@ class LocalControlPlane:
             return model
 
     def get_model(self, name: str, version: str | None = None, label: str | None = None) -> Model:
-        require(self._principal, "read")
+        self._require("get_model", "read")
         with self._store.reading() as transaction:
             return assets.find_model(transaction, name, version, label)
 
     def list_models(self, name: str | None = None, archived: bool | None = False) -> list[Model]:
-        require(self._principal, "read")
+        self._require("list_models", "read")
         with self._store.reading() as transaction:
             return transaction.models(name, archived)
 
     def update_model(self, name: str, version: str, changes: dict[str, Any]) -> Model:
-        require(self._principal, "deploy")
+        self._require("update_model", "deploy")
         fixed = [key for key in changes if key not in CHANGEABLE]
         if fixed:
             hint = f"Only {', '.join(CHANGEABLE)} may be changed; register another version for the rest."
@@ -130,7 +164,7 @@ class LocalControlPlane:
             return changed
 
     def archive_model(self, name: str, version: str | None, archived: bool) -> None:
-        require(self._principal, "deploy")
+        self._require("archive_model", "deploy")
         with self._store.writing() as transaction:
             found = transaction.models(name, None) if version is None else []
             for model in found or [assets.find_model(transaction, name, version, None)]:
@@ -143,7 +177,7 @@ class LocalControlPlane:
     # -- environments --------------------------------------------------------------------------------------------------
 
     def create_environment(self, spec: EnvironmentSpec) -> Environment:
-        require(self._principal, "deploy")
+        self._require("create_environment", "deploy")
         with self._store.writing() as transaction:
             environment, is_new = assets.register_environment(transaction, spec, self._principal.name)
             if is_new:
@@ -151,17 +185,17 @@ class LocalControlPlane:
             return environment
 
     def get_environment(self, name: str, version: str | None = None, label: str | None = None) -> Environment:
-        require(self._principal, "read")
+        self._require("get_environment", "read")
         with self._store.reading() as transaction:
             return assets.find_environment(transaction, name, version, label)
 
     def list_environments(self, name: str | None = None, archived: bool | None = False) -> list[Environment]:
-        require(self._principal, "read")
+        self._require("list_environments", "read")
         with self._store.reading() as transaction:
             return transaction.environments(name, archived)
 
     def archive_environment(self, name: str, version: str | None, archived: bool) -> None:
-        require(self._principal, "deploy")
+        self._require("archive_environment", "deploy")
         with self._store.writing() as transaction:
             found = transaction.environments(name, None) if version is None else []
             for environment in found or [assets.find_environment(transaction, name, version, None)]:
@@ -171,7 +205,7 @@ class LocalControlPlane:
     # -- online endpoints ----------------------------------------------------------------------------------------------
 
     def create_online_endpoint(self, spec: OnlineEndpointSpec) -> OnlineEndpoint:
-        require(self._principal, "deploy", spec.name)
+        self._require("create_online_endpoint", "deploy", spec.name)
         with self._store.writing() as transaction:
             before = transaction.endpoint(spec.name)
             if before is not None:
@@ -208,13 +242,13 @@ class LocalControlPlane:
 
     def get_online_endpoint(self, name: str) -> OnlineEndpoint:
         name = name.lower()
-        require(self._principal, "read", name)
+        self._require("get_online_endpoint", "read", name)
         with self._store.reading() as transaction:
             return self._endpoint(transaction, name)
 
     def list_online_endpoints(self) -> list[OnlineEndpoint]:
         if not any("read" in IMPLIED[grant.scope] for grant in self._principal.grants):
-            require(self._principal, "read")
+            self._require("list_online_endpoints", "read")
         with self._store.reading() as transaction:
             found = transaction.endpoints()
         mine = [endpoint for endpoint in found if self._principal.may("read", endpoint.name)]
@@ -222,7 +256,7 @@ class LocalControlPlane:
 
     def update_online_endpoint(self, name: str, changes: dict[str, Any]) -> OnlineEndpoint:
         name = name.lower()
-        require(self._principal, "deploy", name)
+        self._require("update_online_endpoint", "deploy", name)
         with self._store.writing() as transaction:
             before = self._endpoint(transaction, name)
             endpoint = self._changed_endpoint(transaction, before, changes, "update_online_endpoint")
@@ -235,7 +269,7 @@ class LocalControlPlane:
         if changes.get("name", before.name) != before.name:
             raise InvalidInput("an endpoint's name never changes", hint="Create another one.")
         if isinstance(changes.get("traffic"), dict):
-            changes = {**changes, "traffic": {**before.traffic, **changes["traffic"]}}
+            changes = {**changes, "traffic": before.traffic_with(changes["traffic"])}
         spec = OnlineEndpointSpec(**before.model_dump(include=set(OnlineEndpointSpec.model_fields)))
         wanted = spec.changed(changes, f"the change of endpoint {before.name!r}")
         deployments.check_traffic(transaction, wanted)
@@ -250,7 +284,7 @@ class LocalControlPlane:
 
     def delete_online_endpoint(self, name: str) -> None:
         name = name.lower()
-        require(self._principal, "deploy", name)
+        self._require("delete_online_endpoint", "deploy", name)
         with self._store.writing() as transaction:
             endpoint = self._endpoint(transaction, name)
             if endpoint.provisioning_state == _STATES.DELETING:
@@ -265,7 +299,7 @@ class LocalControlPlane:
 
     def get_credentials(self, name: str) -> Credentials:
         name = name.lower()
-        require(self._principal, "deploy", name)
+        self._require("get_credentials", "deploy", name)
         with self._store.writing() as transaction:
             endpoint = self._endpoint(transaction, name)
             self._audit(transaction, "get_credentials", f"online-endpoint/{name}")
@@ -278,7 +312,7 @@ class LocalControlPlane:
 
     def regenerate_keys(self, name: str, key_type: KeyType) -> Credentials:
         name = name.lower()
-        require(self._principal, "deploy", name)
+        self._require("regenerate_keys", "deploy", name)
         if key_type not in SLOTS:
             raise InvalidInput(f"there is no {key_type!r} key", hint="There is primary and secondary.")
         with self._store.writing() as transaction:
@@ -296,9 +330,11 @@ class LocalControlPlane:
     # -- online deployments --------------------------------------------------------------------------------------------
 
     def create_online_deployment(self, spec: OnlineDeploymentSpec, all_traffic: bool = False) -> OnlineDeployment:
-        require(self._principal, "deploy", spec.endpoint_name)
+        self._require("create_online_deployment", "deploy", spec.endpoint_name)
         if isinstance(spec.model, ModelSpec):
-            require(self._principal, "deploy")  # it registers a model, which is there for every endpoint
+            self._require(
+                "create_online_deployment", "deploy"
+            )  # it registers a model, which is there for every endpoint
         with self._store.writing() as transaction:
             endpoint = self._endpoint(transaction, spec.endpoint_name)
             if endpoint.provisioning_state == _STATES.DELETING:
@@ -312,13 +348,13 @@ class LocalControlPlane:
 
     def get_online_deployment(self, endpoint_name: str, name: str) -> OnlineDeployment:
         endpoint_name, name = endpoint_name.lower(), name.lower()
-        require(self._principal, "read", endpoint_name)
+        self._require("get_online_deployment", "read", endpoint_name)
         with self._store.reading() as transaction:
             return self._seen(self._deployment(transaction, endpoint_name, name))
 
     def list_online_deployments(self, endpoint_name: str) -> list[OnlineDeployment]:
         endpoint_name = endpoint_name.lower()
-        require(self._principal, "read", endpoint_name)
+        self._require("list_online_deployments", "read", endpoint_name)
         with self._store.reading() as transaction:
             self._endpoint(transaction, endpoint_name)
             return [self._seen(deployment) for deployment in transaction.deployments(endpoint_name)]
@@ -328,9 +364,9 @@ class LocalControlPlane:
 
     def update_online_deployment(self, endpoint_name: str, name: str, changes: dict[str, Any]) -> OnlineDeployment:
         endpoint_name, name = endpoint_name.lower(), name.lower()
-        require(self._principal, "deploy", endpoint_name)
+        self._require("update_online_deployment", "deploy", endpoint_name)
         if isinstance(changes.get("model"), dict):
-            require(self._principal, "deploy")
+            self._require("update_online_deployment", "deploy")
         with self._store.writing() as transaction:
             before = self._deployment(transaction, endpoint_name, name)
             after = deployments.update(transaction, self._control.content, before, changes, self._principal.name)
@@ -340,7 +376,7 @@ class LocalControlPlane:
 
     def delete_online_deployment(self, endpoint_name: str, name: str) -> None:
         endpoint_name, name = endpoint_name.lower(), name.lower()
-        require(self._principal, "deploy", endpoint_name)
+        self._require("delete_online_deployment", "deploy", endpoint_name)
         with self._store.writing() as transaction:
             deployment = self._deployment(transaction, endpoint_name, name)
             if deployment.provisioning_state == _STATES.DELETING:
@@ -358,7 +394,7 @@ class LocalControlPlane:
         self, endpoint_name: str, name: str, lines: int = 5000, container: Container = "inference-server"
     ) -> str:
         endpoint_name, name = endpoint_name.lower(), name.lower()
-        require(self._principal, "read", endpoint_name)
+        self._require("get_logs", "read", endpoint_name)
         with self._store.reading() as transaction:
             deployment = self._deployment(transaction, endpoint_name, name)
         return logs.last_lines(logs.path(self._control.settings.home, deployment, container), lines)
@@ -366,7 +402,7 @@ class LocalControlPlane:
     # -- users ---------------------------------------------------------------------------------------------------------
 
     def create_user(self, name: str, grants: list[Grant]) -> tuple[User, str]:
-        require(self._principal, "admin")
+        self._require("create_user", "admin")
         user = User.read({"name": name, "grants": [dict(grant) for grant in grants], "created_at": now()}, "the user")
         key = new_key()
         with self._store.writing() as transaction:
@@ -378,13 +414,13 @@ class LocalControlPlane:
         return user, key
 
     def list_users(self) -> list[User]:
-        require(self._principal, "admin")
+        self._require("list_users", "admin")
         with self._store.reading() as transaction:
             return transaction.users()
 
     def delete_user(self, name: str) -> None:
         name = name.lower()
-        require(self._principal, "admin")
+        self._require("delete_user", "admin")
         with self._store.writing() as transaction:
             if transaction.user(name) is None:
                 raise NotFound(f"there is no user {name!r}")
@@ -396,22 +432,22 @@ class LocalControlPlane:
 
     def get_history(self, endpoint_name: str, since: datetime) -> list[Minute]:
         endpoint_name = endpoint_name.lower()
-        require(self._principal, "read", endpoint_name)
+        self._require("get_history", "read", endpoint_name)
         with self._store.reading() as transaction:
             self._endpoint(transaction, endpoint_name)
             return transaction.minutes(endpoint_name, since)
 
-    def list_audit(self, limit: int = 100) -> list[AuditEntry]:
-        require(self._principal, "admin")
+    def list_audit(self, limit: int = 100, since: datetime | None = None) -> list[AuditEntry]:
+        self._require("list_audit", "admin")
         with self._store.reading() as transaction:
-            return transaction.audit(limit)
+            return transaction.audit(limit, since)
 
     def get_metrics(self) -> bytes:
-        require(self._principal, "read")
+        self._require("get_metrics", "read")
         return self._control.metrics()
 
     def get_status(self) -> dict[str, Any]:
-        require(self._principal, "read")
+        self._require("get_status", "read")
         return self._control.status()
 
 

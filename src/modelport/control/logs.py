@@ -22,6 +22,12 @@ def opened(file: Path) -> Path:
     return file
 
 
+def left(folder: Path) -> None:
+    """Its deployment was deleted now: from here on it is kept for a time."""
+    with contextlib.suppress(OSError):
+        os.utime(folder)
+
+
 def told(file: Path, text: str) -> None:
     """Add the text, as far as there is room for it: nothing else depends on a log."""
     with contextlib.suppress(OSError), opened(file).open("a") as stream:

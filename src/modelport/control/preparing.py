@@ -20,7 +20,7 @@ from modelport.domain.online_deployment import OnlineDeployment
 from modelport.domain.revision import Revision
 from modelport.environments.preparing import admitted_worker_spec
 from modelport.errors import InvalidInput, ModelNotLoadable, ModelportError
-from modelport.model import environment_spec, location
+from modelport.model import azure_packages, environment_spec, location
 from modelport.settings import MIB, EnvironmentSettings, SafetySettings, UpSettings, environment_manager
 from modelport.store.content import ContentStore
 from modelport.store.store import Store
@@ -140,6 +140,9 @@ def _with_environment(folder: Path, environment: EnvironmentSpec, home: Path, re
     conda = environment.conda_file
     if not isinstance(conda, dict):
         raise InvalidInput("the environment's conda_file is no conda file", hint="channels, dependencies and their pip")
+    conda, left_out = azure_packages.parted_conda(conda)
+    if left_out:
+        log.warning("%s", azure_packages.told(left_out))
     own = {environment_spec.REQUIREMENTS, environment_spec.PYTHON_ENV, environment_spec.CONDA, "constraints.txt"}
     target = home / "deployments" / f"{revision.deployment_id[:16]}-{revision.number}" / folder.name
     target.parent.mkdir(parents=True, exist_ok=True)

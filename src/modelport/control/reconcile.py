@@ -14,6 +14,7 @@ from typing import Any
 
 from modelport.control import logs, preparing, routing
 from modelport.control.counting import Counted
+from modelport.control.routing import Stored
 from modelport.domain.online_deployment import OnlineDeployment
 from modelport.domain.online_endpoint import OnlineEndpoint
 from modelport.domain.revision import Revision
@@ -33,6 +34,8 @@ BUILDERS = 2
 """Environments that are prepared at once."""
 SETTLED_WITHIN = 5.0
 """Seconds that a key which was made or ended is waited for to be known, or no more, everywhere."""
+LONGEST_REST = 0.1
+"""Seconds. After each pass it rests for as long as that took: while much is changed at once, requests get their turn."""
 INTERVAL = 30.0
 """Seconds after which it looks though nobody woke it: tokens expire."""
 _STATES = ProvisioningState
@@ -78,6 +81,8 @@ class Reconciler:
         self._applied = 0
         self._preparing: set[tuple[str, int]] = set()
         self._renewed = False
+        self._stored = Stored([], {}, [], {}, [])
+        """As the last pass found it: whoever asks how things are is told, also while the store is away."""
         self._builders = ThreadPoolExecutor(BUILDERS, thread_name_prefix="prepare")
         self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
 
@@ -149,6 +154,7 @@ class Reconciler:
             with self._settled:
                 self._begun += 1
             wait = INTERVAL
+            began = time.monotonic()
             try:
                 self._pass()
                 with self._settled:
@@ -160,6 +166,7 @@ class Reconciler:
             except Exception:
                 log.exception("what is wanted cannot be made so")  # the next pass may
                 wait = 5.0
+            time.sleep(min(time.monotonic() - began, LONGEST_REST))
             self._woken.wait(wait)
 
     def _pass(self) -> None:
@@ -167,12 +174,14 @@ class Reconciler:
             self._renew()
             self._renewed = True
         with self._store.reading() as transaction:
-            changes = self._look(transaction)
-        if changes:  # looked at again, as they may be others by now
+            stored = Stored.read(transaction)
+        if self._look(stored):  # looked at again, as they may be others by now
             with self._store.writing() as transaction:
-                for change in self._look(transaction):
+                for change in self._look(Stored.read(transaction)):
                     change(transaction)
-        self._send_table()
+                stored = Stored.read(transaction)
+        self._stored = stored
+        self._send_table(stored)
 
     def _renew(self) -> None:
         """After an upgrade, a move or another flag: prepare anew what would be prepared otherwise now. What answers goes on."""
@@ -189,12 +198,12 @@ class Reconciler:
                     changed = {"number": last.number + 1, "state": "wanted", "workers": None}
                     transaction.put_revision(last.model_copy(update=changed))
 
-    def _look(self, transaction: Transaction) -> list[Step]:
+    def _look(self, stored: Stored) -> list[Step]:
         """The steps that can be taken now."""
         steps: list[Step] = []
-        deployments = {deployment.id: deployment for deployment in transaction.deployments()}
+        deployments = stored.deployments
         revisions: dict[str, list[Revision]] = {}
-        for revision in transaction.revisions():
+        for revision in stored.revisions:
             revisions.setdefault(revision.deployment_id, []).append(revision)
         for id, deployment in deployments.items():
             of_it = revisions.get(id, [])
@@ -207,7 +216,7 @@ class Reconciler:
             if deployment.provisioning_state in _BUSY and of_it and self._is_in_force(deployment, of_it[-1]):
                 steps.append(partial(_succeed, deployment=deployment))
         with_deployments = {deployment.endpoint_name for deployment in deployments.values()}
-        for endpoint in transaction.endpoints():
+        for endpoint in stored.endpoints:
             if endpoint.provisioning_state == _STATES.DELETING:
                 if endpoint.name not in with_deployments and self._is_out_of_force(endpoint.name):
                     steps.append(partial(_remove_endpoint, endpoint=endpoint))
@@ -272,20 +281,18 @@ class Reconciler:
             if revision.position is not None:
                 self._forget(revision.position)
         transaction.remove_deployment(deployment.endpoint_name, deployment.name)
+        logs.left(logs.path(self._settings.home, deployment, "inference-server").parent)
 
     def all_ready(self) -> dict[str, int]:
         """Deployment's id → how many of its workers can be given requests."""
-        with self._store.reading() as transaction:
-            return {deployment.id: self.ready(deployment.id) for deployment in transaction.deployments()}
+        return {id: self.ready(id) for id in self._stored.deployments}
 
     def counted(self) -> dict[int, Counted]:
         """What is counted at which position."""
-        with self._store.reading() as transaction:
-            deployments = {deployment.id: deployment for deployment in transaction.deployments()}
-            revisions = transaction.revisions()
+        stored = self._stored
         found = {}
-        for revision in revisions:
-            deployment = deployments.get(revision.deployment_id)
+        for revision in stored.revisions:
+            deployment = stored.deployments.get(revision.deployment_id)
             if deployment is not None and revision.position is not None:
                 reports = self.reports(deployment.id)
                 found[revision.position] = Counted(
@@ -361,17 +368,12 @@ class Reconciler:
 
     # -- the table -----------------------------------------------------------------------------------------------------
 
-    def _send_table(self) -> None:
-        with self._store.reading() as transaction:
-            wanted = routing.table(transaction)
-            endpoints = frozenset(
-                endpoint.id for endpoint in transaction.endpoints() if endpoint.provisioning_state in _BUSY
-            )
-            live = frozenset(
-                (revision.deployment_id, revision.number)
-                for revision in transaction.revisions()
-                if revision.state == "live"
-            )
+    def _send_table(self, stored: Stored) -> None:
+        wanted = routing.table(stored)
+        endpoints = frozenset(endpoint.id for endpoint in stored.endpoints if endpoint.provisioning_state in _BUSY)
+        live = frozenset(
+            (revision.deployment_id, revision.number) for revision in stored.revisions if revision.state == "live"
+        )
         if self._sent is not None and self._applied <= self._sent.table.version:  # else it was left out, as an old one
             version = self._sent.table.version
             if replace(wanted, version=version) == self._sent.table:

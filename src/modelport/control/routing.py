@@ -1,52 +1,86 @@
 """The table for the supervisor, made of what the store says: nothing else goes into it."""
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Self
 
-from modelport.domain.access import Principal
+from modelport.domain import online_deployment
+from modelport.domain.access import Principal, User
 from modelport.domain.online_deployment import OnlineDeployment
 from modelport.domain.online_endpoint import OnlineEndpoint
 from modelport.domain.revision import Revision
 from modelport.domain.states import ProvisioningState
 from modelport.settings import DEFAULT_TIMEOUT
-from modelport.store.transaction import Transaction
+from modelport.store.transaction import StoredCredential, Transaction
 from modelport.supervisor.table import (
     Credential,
     DeploymentRoute,
     EndpointRoute,
-    Liveness,
     Mirror,
+    Probe,
     Table,
     WantedWorkers,
 )
 
 MAX_OPEN = 1024
-"""Requests of a deployment that may be open at once, in each scoring process, where its file sets no limit."""
+"""Requests of a deployment that may be open at once in each scoring process, where its file sets no limit. One that is set is
+for all of the processes together."""
 
 
-def table(transaction: Transaction) -> Table:
+@dataclass(frozen=True)
+class Stored:
+    """What the store says of all endpoints, each table read once: there may be hundreds."""
+
+    endpoints: list[OnlineEndpoint]
+    deployments: dict[str, OnlineDeployment]
+    """By id."""
+    revisions: list[Revision]
+    credentials: dict[str, list[StoredCredential]]
+    """By the endpoint's id."""
+    users: list[tuple[User, str]]
+    """Each with the hash of its key."""
+
+    @classmethod
+    def read(cls, transaction: Transaction) -> Self:
+        """As it is now."""
+        credentials: dict[str, list[StoredCredential]] = {}
+        for stored in transaction.credentials():
+            credentials.setdefault(stored.endpoint_id, []).append(stored)
+        digests = transaction.digests()
+        return cls(
+            transaction.endpoints(),
+            {deployment.id: deployment for deployment in transaction.deployments()},
+            transaction.revisions(),
+            credentials,
+            [(user, digests[user.name]) for user in transaction.users()],
+        )
+
+
+def table(stored: Stored) -> Table:
     """Everything that is wanted now, without a version."""
-    deployments = {deployment.id: deployment for deployment in transaction.deployments()}
+    deployments = stored.deployments
     wanted: list[WantedWorkers] = []
     live: dict[str, Revision] = {}
-    for revision in transaction.revisions():
+    for revision in stored.revisions:
         deployment = deployments.get(revision.deployment_id)
         if deployment is None or deployment.provisioning_state == ProvisioningState.DELETING:
             continue
         if revision.workers is not None and revision.state in ("starting", "live"):
             workers = workers_from_dict(revision.workers)
-            wanted.append(replace(workers, has_answered=revision.state == "live"))
+            readiness = _probe(revision.spec.readiness_probe)
+            wanted.append(replace(workers, has_answered=revision.state == "live", readiness=readiness))
         if revision.state == "live":
             live[revision.deployment_id] = revision
     by_endpoint: dict[str, list[tuple[OnlineDeployment, Revision]]] = {}
     for id, revision in live.items():
         by_endpoint.setdefault(deployments[id].endpoint_name, []).append((deployments[id], revision))
     endpoints = [
-        _endpoint(transaction, endpoint, by_endpoint.get(endpoint.name, []))
-        for endpoint in transaction.endpoints()
+        _endpoint(stored, endpoint, by_endpoint.get(endpoint.name, []))
+        for endpoint in stored.endpoints
         if endpoint.provisioning_state != ProvisioningState.DELETING
     ]
-    return Table(0, wanted, endpoints)
+    asked = {route.workers for endpoint in endpoints for route in endpoint.deployments if route.percent}
+    return Table(0, sorted(wanted, key=lambda workers: workers.id not in asked), endpoints)
 
 
 def workers_from_dict(data: dict[str, object]) -> WantedWorkers:
@@ -55,33 +89,32 @@ def workers_from_dict(data: dict[str, object]) -> WantedWorkers:
 
 
 def _endpoint(
-    transaction: Transaction, endpoint: OnlineEndpoint, deployments: list[tuple[OnlineDeployment, Revision]]
+    stored: Stored, endpoint: OnlineEndpoint, deployments: list[tuple[OnlineDeployment, Revision]]
 ) -> EndpointRoute:
     routes = [_deployment(endpoint, deployment, revision) for deployment, revision in deployments]
     there = {route.name for route in routes}
     mirrors = [Mirror(name, percent) for name, percent in endpoint.mirror_traffic.items() if name in there]
     return EndpointRoute(
         endpoint.name,
-        _credentials(transaction, endpoint),
+        _credentials(stored, endpoint),
         sorted(routes, key=lambda route: route.name),
         mirrors[0] if mirrors else None,
         endpoint.properties.get("modelport.pass_client_errors", "").lower() == "true",
     )
 
 
-def _credentials(transaction: Transaction, endpoint: OnlineEndpoint) -> list[Credential]:
+def _credentials(stored: Stored, endpoint: OnlineEndpoint) -> list[Credential]:
     """Of the endpoint itself, and of every user who may invoke it."""
     slots = ("primary", "secondary") if endpoint.auth_mode == "key" else ("token",)
     now = time.time()
     found = [
-        Credential(stored.digest, stored.expires)
-        for stored in transaction.credentials(endpoint.id)
-        if stored.slot in slots and (stored.expires is None or stored.expires > now)
+        Credential(credential.digest, credential.expires)
+        for credential in stored.credentials.get(endpoint.id, [])
+        if credential.slot in slots and (credential.expires is None or credential.expires > now)
     ]
-    digests = transaction.digests()
-    for user in transaction.users():
+    for user, digest in stored.users:
         if Principal(user.name, tuple(user.grants)).may("invoke", endpoint.name):
-            found.append(Credential(digests[user.name]))
+            found.append(Credential(digest))
     return found
 
 
@@ -109,9 +142,14 @@ def timeout(revision: Revision) -> float:
     return DEFAULT_TIMEOUT if milliseconds is None else milliseconds / 1000
 
 
-def liveness(revision: Revision) -> Liveness | None:
+def liveness(revision: Revision) -> Probe | None:
     """How the file wants workers to be watched; None: only their processes are."""
-    probe = revision.spec.liveness_probe
-    if probe is None:
+    return _probe(revision.spec.liveness_probe)
+
+
+def _probe(wanted: online_deployment.Probe | None) -> Probe | None:
+    if wanted is None:
         return None
-    return Liveness(probe.initial_delay, probe.period, probe.timeout, probe.failure_threshold)
+    return Probe(
+        wanted.initial_delay, wanted.period, wanted.timeout, wanted.failure_threshold, wanted.success_threshold
+    )

@@ -51,6 +51,14 @@ class OnlineEndpointSpec(Kind):
     identity: Identity | None = None
     compute: str | None = None
 
+    def traffic_with(self, shares: dict[str, int]) -> dict[str, int]:
+        """What becomes of the traffic when these shares are asked for: whoever they do not name keeps its own."""
+        return {**self.traffic, **shares}
+
+    def shares_for(self, traffic: dict[str, int]) -> dict[str, int]:
+        """What to ask for, so that the traffic becomes this: whoever it does not name has to be told that it gets none."""
+        return {**dict.fromkeys(self.traffic, 0), **traffic}
+
 
 class OnlineEndpoint(OnlineEndpointSpec):
     """One that exists. ``id`` is its own for ever: a later endpoint of the same name has another."""

@@ -122,8 +122,8 @@ class ControlPlane(Protocol):
     def get_history(self, endpoint_name: str, since: datetime) -> list[Minute]:
         """What was counted, minute by minute, for each deployment; oldest first."""
 
-    def list_audit(self, limit: int = 100) -> list[AuditEntry]:
-        """Who changed what; newest first."""
+    def list_audit(self, limit: int = 100, since: datetime | None = None) -> list[AuditEntry]:
+        """Who changed what, and who was refused; the newest, newest first."""
 
     def get_metrics(self) -> bytes:
         """In Prometheus' text format."""

@@ -1,13 +1,13 @@
 """What can be looked at afterwards: who changed what, and what was counted in each minute."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 
 class AuditEntry(BaseModel):
-    """One change."""
+    """One change, or one that was refused."""
 
     model_config = ConfigDict(frozen=True)
     at: datetime
@@ -16,6 +16,8 @@ class AuditEntry(BaseModel):
     what: str
     """``online-endpoint/churn``, ``online-deployment/churn/blue``, ``model/churn/3``."""
     details: dict[str, Any] = {}
+    outcome: Literal["done", "refused"] = "done"
+    """``refused``: whoever asked is known, and has no grant to it."""
 
 
 class Minute(BaseModel):

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from modelport.settings import SafetySettings
+from modelport.errors import WorkerFailed
+from modelport.settings import BUILD_TIMEOUT, SafetySettings, build_timeout
 from modelport.workers.process import WorkerProcess
 from modelport.workers.sandbox import compile_imported
 from modelport.workers.spec import WorkerSpec, worker_spec
@@ -40,7 +41,7 @@ def check(spec: WorkerSpec, log: Path) -> dict[str, Any]:
     Libraries that it imports are compiled on the way (in a sandbox: after it), which workers themselves never do.
 
     Raises:
-        WorkerFailed: the model cannot be loaded.
+        WorkerFailed: the model cannot be loaded, or not within ``build_timeout``.
     """
     spec = dataclasses.replace(spec, name="check", sys_path=[], write_bytecode=True)
     run_folder = Path(tempfile.mkdtemp(prefix="modelport-"))  # 0700, and short: socket paths end at 108 bytes
@@ -78,7 +79,14 @@ async def _start(spec: WorkerSpec, run_folder: Path, log: Path) -> dict[str, Any
     with log.open("a") as output:
         worker = WorkerProcess(spec, 1, run_folder, output.fileno())
         try:
-            await worker.start()
+            limit = build_timeout()
+            try:
+                async with asyncio.timeout(limit):
+                    await worker.start()
+            except TimeoutError:
+                raise WorkerFailed(
+                    f"the model was not loaded after {limit:g} s; {BUILD_TIMEOUT}=SECONDS gives it more time"
+                ) from None
             if spec.sandbox is not None:
                 await asyncio.to_thread(compile_imported, spec.python, worker.folder)
         finally:

@@ -1,6 +1,7 @@
 """The environment of a model that came in a package: from the package's own lock and wheels, and from nowhere else."""
 
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 
 from modelport.environments import interpreters, json_library
@@ -53,7 +54,7 @@ def interpreter_for(package: Package, runtime_home: Path, log_file: Path) -> Int
     if here != (there["system"], there["machine"]):
         raise EnvironmentFailed(
             f"the package {manifest.name} is for {there['system']} on {there['machine']}; this is {here[0]} on {here[1]}",
-            hint="Make it once more on a machine of this kind: modelport package create.",
+            hint="Make it once more on a machine of this kind, or for one: modelport package create --platform NAME",
             code="PACKAGE_OF_ANOTHER_PLATFORM",
         )
     try:
@@ -70,28 +71,35 @@ def interpreter_for(package: Package, runtime_home: Path, log_file: Path) -> Int
     return interpreter
 
 
-def tags_of(interpreter: Interpreter) -> tuple[str, list[str]]:
-    """What the names of wheels must say to be for this interpreter here: the ABI of its own, and platforms, best first."""
-    from packaging.tags import platform_tags
+def abi_of(interpreter: Interpreter) -> str:
+    """What the names of wheels must say to be for this interpreter alone."""
+    return f"cp{interpreter.minor.replace('.', '')}"
 
-    return f"cp{interpreter.minor.replace('.', '')}", list(platform_tags())
+
+def fits(wheel: str, interpreter: Interpreter, platforms: Iterable[str]) -> bool:
+    """Whether a wheel of this name is for this interpreter on one of these platforms."""
+    from packaging.tags import compatible_tags, cpython_tags
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    abi, version = abi_of(interpreter), tuple(map(int, interpreter.minor.split(".")))
+    platforms = list(platforms)
+    try:
+        wanted = parse_wheel_filename(wheel)[3]
+    except InvalidWheelFilename:
+        return False
+    return not wanted.isdisjoint({*cpython_tags(version, [abi], platforms), *compatible_tags(version, abi, platforms)})
 
 
 def _check_wheel(name: str, interpreter: Interpreter, package: str) -> None:
     """The C library may be older than where the wheel was chosen."""
-    from packaging.tags import compatible_tags, cpython_tags
-    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+    from packaging.tags import platform_tags
 
-    abi, platforms = tags_of(interpreter)
-    version = tuple(map(int, interpreter.minor.split(".")))
-    fitting = {*cpython_tags(version, [abi], platforms), *compatible_tags(version, abi, platforms)}
-    try:
-        wanted = parse_wheel_filename(name)[3]
-    except InvalidWheelFilename:
-        wanted = frozenset()
-    if not wanted & fitting:
+    platforms = list(platform_tags())
+    if not fits(name, interpreter, platforms):
+        as_old = next((tag for tag in platforms if tag.startswith("manylinux_")), None)
+        named = "" if as_old is None else f" --platform {as_old}"
         raise EnvironmentFailed(
             f"{name} of the package {package} does not run here: this machine is {platforms[0]}",
-            hint="Make the package on a machine whose system is as old as this one: modelport package create.",
+            hint=f"Make the package for a system as old as this one: modelport package create{named}",
             code="PACKAGE_OF_ANOTHER_PLATFORM",
         )

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 _OF_INDEXES = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -58,9 +59,46 @@ def _spelled(variable: str, value: str) -> str:
     return value
 
 
+def of_uv_files(environment: Mapping[str, str]) -> dict[str, str]:
+    """The indexes that uv's own files name, as uv's variables, with those of ``environment`` before them: for who is not uv."""
+    lists = {
+        "UV_INDEX": environment.get("UV_INDEX", "").split(),
+        "UV_FIND_LINKS": [link for link in environment.get("UV_FIND_LINKS", "").split(",") if link],
+    }
+    found: dict[str, str] = {}
+    for folder, said in _of_uv(environment):
+        for index in _tables(said.get("index")):
+            url = _at(folder, str(index.get("url", "")))
+            if index.get("explicit"):  # of packages that a project pins to it
+                continue
+            if index.get("format") == "flat":
+                lists["UV_FIND_LINKS"].append(url)
+            elif url:
+                named = f"{index['name']}={url}" if index.get("name") else url
+                if index.get("default"):
+                    found.setdefault("UV_DEFAULT_INDEX", named)
+                else:
+                    lists["UV_INDEX"].append(named)
+        if said.get("index-url"):
+            found.setdefault("UV_DEFAULT_INDEX", str(said["index-url"]))
+        if said.get("no-index"):
+            found["UV_NO_INDEX"] = "true"
+        lists["UV_INDEX"] += _texts(said.get("extra-index-url"))
+        lists["UV_FIND_LINKS"] += (_at(folder, link) for link in _texts(said.get("find-links")))
+    if any(environment.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
+        found.pop("UV_DEFAULT_INDEX", None)
+    joined = {"UV_INDEX": " ".join(lists["UV_INDEX"]), "UV_FIND_LINKS": ",".join(lists["UV_FIND_LINKS"])}
+    return {**found, **{name: value for name, value in joined.items() if value}}
+
+
 def _uv_is_told(environment: Mapping[str, str]) -> bool:
     if any(environment.get(name) for name in _TOLD):
         return True
+    return any(name in said for _, said in _of_uv(environment) for name in _TOLD_IN_FILES)
+
+
+def _of_uv(environment: Mapping[str, str]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """What uv's files say, for pip's commands first, each with the folder it stands in; the user's before the machine's."""
     given = environment.get("UV_CONFIG_FILE")
     of_user = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "uv" / "uv.toml"
     for path in (Path(given),) if given else (of_user, Path("/etc/uv/uv.toml")):
@@ -68,10 +106,21 @@ def _uv_is_told(environment: Mapping[str, str]) -> bool:
             said = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):  # not there; what is damaged uv itself tells of
             continue
-        of_pip = said.get("pip")
-        if any(name in part for part in (said, of_pip) if isinstance(part, dict) for name in _TOLD_IN_FILES):
-            return True
-    return False
+        for part in (said.get("pip"), said):
+            if isinstance(part, dict):
+                yield path.parent, part
+
+
+def _at(folder: Path, place: str) -> str:
+    return place if "://" in place or not place else str(folder / place)
+
+
+def _tables(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def _texts(value: Any) -> list[str]:
+    return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []
 
 
 def _files(environment: Mapping[str, str]) -> Iterator[Path]:

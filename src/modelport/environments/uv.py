@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,9 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-from modelport.environments import pip_configuration
+from modelport.environments import pip_configuration, time_limit
+from modelport.environments.failures.cause import failed
 from modelport.environments.store import held_locks
+from modelport.environments.time_limit import TookTooLong
 from modelport.errors import EnvironmentFailed
+from modelport.settings import BUILD_TIMEOUT, build_timeout
 
 CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY", re.IGNORECASE)
@@ -76,29 +78,43 @@ def run(
     ``also``: more environment variables.
 
     Raises:
-        UvFailed: it ended with an error.
+        UvFailed: it ended with an error. EnvironmentFailed: it took longer than ``build_timeout``.
     """
     with netrc(credentials or {}) as theirs_and_ours:
         environment = {**variables(), **theirs_and_ours, **also}
         command = [program(), *arguments, "--color", "never", "--no-progress"]
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            env=environment,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            pass_fds=tuple(held_locks),
-        )
+        limit, late = build_timeout(), None
+        try:
+            done = time_limit.run(command, limit, cwd=cwd, env=environment, pass_fds=held_locks)
+            written = done.stdout, done.stderr
+        except TookTooLong as error:
+            late, written = error, (error.output, error.remarks)
 
     def clean(text: str) -> str:
         return without_secrets(text, environment, credentials or {})
 
-    told = Told(*(clean(written.decode(errors="replace")) for written in (done.stdout, done.stderr)))
+    told = Told(*(clean(text.decode(errors="replace")) for text in written))
     with log.open("a", encoding="utf-8") as file:
         file.write(clean(f"$ uv {' '.join(arguments)}\n") + told.remarks + "\n")
+        if late is not None:
+            file.write(f"ended after {limit:g} s, with all that it had started\n")
+    if late is not None:
+        raise _too_slow(late.building, " ".join(arguments[:2]), limit, log)
     if done.returncode != 0:
         raise UvFailed(told.remarks)
     return told
+
+
+def _too_slow(building: str | None, command: str, limit: float, log: Path) -> EnvironmentFailed:
+    more = f"{BUILD_TIMEOUT}=SECONDS gives it more time"
+    if building is None:
+        message = f"uv {command} was not done after {limit:g} s"
+        hint = f"Does the index answer, and how fast? {more}."
+    else:
+        name = building.partition("==")[0]
+        message = f"{building} has to be built from its source, which was not done after {limit:g} s"
+        hint = f"Ask for a version of {name} that has a wheel: -r {name}==VERSION; {more}."
+    return failed("ENVIRONMENT_TIMED_OUT", message, hint, log)
 
 
 def as_pip_searches(options: Iterable[str]) -> dict[str, str]:

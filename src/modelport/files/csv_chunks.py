@@ -13,8 +13,9 @@ from modelport.errors import InvalidInput
 from modelport.files import csv_text
 from modelport.files.chunk import Chunk, Request, TextChunk
 from modelport.files.source import Source, blocks
+from modelport_runtime.data_types import Scalar
 from modelport_runtime.payload.first_line import first_fields, is_row
-from modelport_runtime.schema import Scalar, Schema
+from modelport_runtime.schema import Schema
 
 _ARROW_TYPES = {
     "double": "float64",

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from modelport.errors import ModelportError
-from modelport.model import conda_packages, mlmodel, requirement_lines
+from modelport.model import azure_packages, conda_packages, mlmodel, requirement_lines
 from modelport.model.requirement_lines import LocalFile, RequirementLines
+from modelport_runtime.flavors import flavor_for, generic, python_function
 
 REQUIREMENTS, PYTHON_ENV, CONDA = "requirements.txt", "python_env.yaml", "conda.yaml"
 
@@ -117,6 +118,10 @@ def read(folder: Path, content: Mapping[str, Any]) -> EnvironmentSpec:
         notes.append(f"left out of {CONDA}, as no Python packages: {', '.join(asked_of_conda.left_out)}")
     if requirements or python_env or asked_of_conda.asked:
         requirements = set(_with_recorded_versions(requirements, flavors, notes))
+    if _is_served_by_a_named_flavor(pyfunc):  # otherwise its code may import them
+        kept, left_out = azure_packages.parted(requirements)
+        requirements = set(kept)
+        notes += [azure_packages.told(left_out)] if left_out else []
     named = set(map(requirement_lines.name_of, requirements))
     return EnvironmentSpec(
         python=python,
@@ -134,6 +139,11 @@ def read(folder: Path, content: Mapping[str, Any]) -> EnvironmentSpec:
         problems=(*problems, *lines.problems),
         credentials=lines.credentials,
     )
+
+
+def _is_served_by_a_named_flavor(pyfunc: Mapping[str, Any]) -> bool:
+    loader = pyfunc.get("loader_module")
+    return loader is not None and flavor_for(str(loader)) not in (generic, python_function)
 
 
 def _packages(

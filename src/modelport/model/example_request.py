@@ -4,7 +4,9 @@ import base64
 import datetime
 from typing import Any
 
-from modelport_runtime.schema import Array, DataType, Map, Object, ParamSpec, Scalar, Schema, Signature, TensorSpec
+from modelport_runtime.data_types import Array, DataType, Map, Object, Scalar
+from modelport_runtime.schema import Schema, Signature
+from modelport_runtime.specs import ParamSpec, TensorSpec
 
 EXAMPLES: dict[str, Any] = {
     "boolean": True,

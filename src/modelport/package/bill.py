@@ -13,7 +13,6 @@ from zipfile import ZipFile
 import orjson
 
 import modelport_runtime
-from modelport.environments.interpreters import Interpreter
 from modelport.model import requirement_lines
 from modelport.model.package import File
 
@@ -22,14 +21,16 @@ _LONGEST_NAME = 100
 """Of a licence's name; many packages write the whole licence where its name belongs."""
 
 
-def bill(model: str, wheels: Iterable[Path], interpreter: Interpreter, model_files: Mapping[str, File]) -> bytes:
-    """What is in the package: the model, and each wheel with its licence and what it needs of the others."""
+def bill(model: str, wheels: Iterable[Path], markers: Mapping[str, str], model_files: Mapping[str, File]) -> bytes:
+    """What is in the package: the model, and each wheel with its licence and what it needs of the others.
+
+    ``markers``: of the Python and platform that it is for.
+    """
     described = [_described(wheel) for wheel in sorted(wheels)]
     refs = {requirement_lines.name_of(component["name"]): component["bom-ref"] for component, _ in described}
-    environment = {"python_version": interpreter.minor, "python_full_version": interpreter.version}
     components = [component for component, _ in described]
     needs = [
-        {"ref": component["bom-ref"], "dependsOn": sorted(_needed(metadata, refs, environment))}
+        {"ref": component["bom-ref"], "dependsOn": sorted(_needed(metadata, refs, markers))}
         for component, metadata in described
     ]
     content: dict[str, Any] = {
@@ -57,7 +58,7 @@ def _described(wheel: Path) -> tuple[dict[str, Any], Message]:
 
     name, version, _, _ = parse_wheel_filename(wheel.name)
     address = f"pkg:pypi/{name}@{quote(str(version), safe='')}"
-    metadata = _metadata(wheel)
+    metadata = metadata_of(wheel)
     with wheel.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     component: dict[str, Any] = {
@@ -74,7 +75,8 @@ def _described(wheel: Path) -> tuple[dict[str, Any], Message]:
     return component, metadata
 
 
-def _metadata(wheel: Path) -> Message:
+def metadata_of(wheel: Path) -> Message:
+    """What the wheel says of its distribution."""
     with ZipFile(wheel) as archive:
         name = next(
             name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1
@@ -95,11 +97,11 @@ def _licence(metadata: Message) -> dict[str, Any] | None:
     return {"license": {"name": name}} if name else None
 
 
-def _needed(metadata: Message, refs: Mapping[str | None, str], environment: Mapping[str, str]) -> set[str]:
+def _needed(metadata: Message, refs: Mapping[str | None, str], markers: Mapping[str, str]) -> set[str]:
     found = set()
     for line in metadata.get_all("Requires-Dist", []):
         wanted = requirement_lines.parsed(line)
         name = requirement_lines.name_of(line)
-        if wanted is not None and name in refs and (wanted.marker is None or wanted.marker.evaluate({**environment})):
+        if wanted is not None and name in refs and (wanted.marker is None or wanted.marker.evaluate({**markers})):
             found.add(refs[name])
     return found

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import platform
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from modelport.model.package import File, Manifest
 from modelport.package import archive, wheels
 from modelport.package.archive import Content
 from modelport.package.bill import bill
+from modelport.package.platforms import Platform, this_machine
 from modelport.settings import MIB, EnvironmentSettings, SafetySettings
 from modelport.workers import bundle
 from modelport.workers.spec import admit
@@ -41,16 +41,19 @@ def create(
     settings: EnvironmentSettings,
     home: Path,
     safety: SafetySettings | None = None,
+    platform: Platform | None = None,
 ) -> Manifest:
     """Write the package of a model to ``output``, whole or not at all. The model was loaded in the very environment before.
 
     ``name``: what it is called; None: as its directory. ``safety``: how it was loaded.
+    ``platform``: what it is for; None: this machine's.
 
     Raises:
         ModelportError: the model, its environment or one of its wheels cannot be had.
     """
     if not output.endswith(package.SUFFIX):
         raise InvalidInput(f"{output!r} is no name of a package", hint=f"Give it a name that ends in {package.SUFFIX}.")
+    platform = platform or this_machine()
     folder = location.resolve(model_uri)
     if package.around(folder) is not None:
         raise InvalidInput(f"{model_uri} is a package already", hint="Copy it.")
@@ -60,10 +63,10 @@ def create(
         environment, spec, found = _environment(folder, content, settings, home, safety or SafetySettings())
         with tempfile.TemporaryDirectory(dir=home, prefix=".package-") as work:
             with Stages(environment.id).stage("wheels", f"collecting {len(found['lock'])} wheels"):
-                lock = _collect(Path(work), environment, spec, found)
+                lock = _collect(Path(work), environment, platform, spec, found)
             files = {**of_model, **_of_environment(Path(work), bundle.lay_out(home / "runtime", environment.python))}
             files[package.LOCK] = "".join(f"{line}\n" for line in lock).encode()
-            facts = _described(files, name or folder.name, content, found)
+            facts = _described(files, name or folder.name, content, found, platform)
             archive.write(draft.file, files, facts)
         draft.commit()
     finally:
@@ -71,7 +74,9 @@ def create(
     return package.read_manifest(Path(output))
 
 
-def _described(files: dict[str, Content], name: str, content: dict[str, Any], found: dict[str, Any]) -> dict[str, File]:
+def _described(
+    files: dict[str, Content], name: str, content: dict[str, Any], found: dict[str, Any], platform: Platform
+) -> dict[str, File]:
     """Add the bill of materials and the manifest to the files; what the manifest says of all others."""
     interpreter = Interpreter(**found["interpreter"])
     facts = {place: archive.facts_of(file) for place, file in files.items()}
@@ -79,9 +84,9 @@ def _described(files: dict[str, Content], name: str, content: dict[str, Any], fo
         file for place, file in files.items() if place.startswith(f"{package.WHEELS}/") and isinstance(file, Path)
     ]
     of_model = {place: fact for place, fact in facts.items() if place.startswith(f"{package.MODEL}/")}
-    files[package.BILL] = bill(name, fetched, interpreter, of_model)
+    files[package.BILL] = bill(name, fetched, platform.markers(interpreter), of_model)
     facts[package.BILL] = archive.facts_of(files[package.BILL])
-    files[package.MANIFEST] = _json(_manifest(name, content, found, interpreter, facts))
+    files[package.MANIFEST] = _json(_manifest(name, content, found, interpreter, platform, facts))
     return facts
 
 
@@ -101,18 +106,21 @@ def _environment(
     return prepared.environment, prepared.spec, found
 
 
-def _collect(work: Path, environment: Environment, spec: EnvironmentSpec, found: dict[str, Any]) -> tuple[str, ...]:
+def _collect(
+    work: Path, environment: Environment, platform: Platform, spec: EnvironmentSpec, found: dict[str, Any]
+) -> tuple[str, ...]:
     interpreter = Interpreter(**found["interpreter"])
     lock = wheels.collect(
         tuple(found["lock"]),
         environment.folder / FILES,
         interpreter,
+        platform,
         spec,
         found["cutoff"],
         work / package.WHEELS,
         environment.log,
     )
-    wheels.json_library_for(interpreter, spec, work / package.RUNTIME, environment.log)
+    wheels.json_library_for(interpreter, platform, spec, work / package.RUNTIME, environment.log)
     return lock
 
 
@@ -163,7 +171,12 @@ def _without_credentials(path: Path) -> Content:
 
 
 def _manifest(
-    name: str, content: dict[str, Any], found: dict[str, Any], interpreter: Interpreter, facts: dict[str, File]
+    name: str,
+    content: dict[str, Any],
+    found: dict[str, Any],
+    interpreter: Interpreter,
+    platform: Platform,
+    facts: dict[str, File],
 ) -> dict[str, Any]:
     loader = preparing.loader_module(content)
     names = set(map(requirement_lines.name_of, found["lock"]))
@@ -178,7 +191,7 @@ def _manifest(
             "model_id": content.get("model_id") or content.get("model_uuid"),
         },
         "python": interpreter.version,
-        "platform": {"system": platform.system(), "machine": platform.machine()},
+        "platform": {"system": platform.system, "machine": platform.machine},
         "environment": {
             "id": found["environment"],
             "as_of": found["cutoff"],

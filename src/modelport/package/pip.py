@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 
 from modelport.environments import uv
 from modelport.environments.interpreters import Interpreter
-from modelport.environments.packaged import tags_of
+from modelport.environments.packaged import abi_of
+from modelport.environments.pip_configuration import of_uv_files
 from modelport.model.environment_spec import EnvironmentSpec
+from modelport.package.platforms import Platform
 
 _INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX")
 _NAMED = re.compile(r"(?P<name>[\w.-]+)=(?P<url>\w+:.*)", re.DOTALL)
@@ -32,8 +34,15 @@ class PipFailed(Exception):
         return None if found is None else found[1]
 
 
-def download(lines: Iterable[str], interpreter: Interpreter, spec: EnvironmentSpec, folder: Path, log: Path) -> None:
-    """Fetch into ``folder`` just these distributions, as wheels for ``interpreter``, each by its hash.
+def download(
+    lines: Iterable[str],
+    interpreter: Interpreter,
+    platform: Platform,
+    spec: EnvironmentSpec,
+    folder: Path,
+    log: Path,
+) -> None:
+    """Fetch into ``folder`` just these distributions, as wheels for ``interpreter`` on ``platform``, each by its hash.
 
     ``spec`` names indexes. They are told to pip by environment variables only, since anybody can read a command line.
 
@@ -43,12 +52,12 @@ def download(lines: Iterable[str], interpreter: Interpreter, spec: EnvironmentSp
     folder.mkdir(parents=True, exist_ok=True)
     wanted = folder / "wanted.txt"
     wanted.write_text("".join(f"{line}\n" for line in lines))
-    abi, platforms = tags_of(interpreter)
     command = [sys.executable, "-P", "-m", "pip", "download", "--no-input", "--no-deps", "--require-hashes"]
     command += ["--only-binary", ":all:", "--python-version", interpreter.version, "--implementation", "cp"]
-    command += ["--abi", abi, *(f"--platform={platform}" for platform in platforms)]
+    command += ["--abi", abi_of(interpreter), *(f"--platform={tag}" for tag in platform.tags)]
     command += ["--dest", ".", "-r", wanted.name]
-    indexes, credentials = indexes_for(spec, uv.variables())
+    told = uv.variables()
+    indexes, credentials = indexes_for(spec, {**told, **of_uv_files(told)})
     try:
         with uv.netrc(credentials) as handed_over:
             inherited = {name: value for name, value in os.environ.items() if name not in _INDEXES}
@@ -63,9 +72,9 @@ def download(lines: Iterable[str], interpreter: Interpreter, spec: EnvironmentSp
             )
     finally:
         wanted.unlink()
-    output = uv.without_secrets(done.stdout.decode(errors="replace"), {**environment, **uv.variables()}, credentials)
+    output = uv.without_secrets(done.stdout.decode(errors="replace"), {**told, **environment}, credentials)
     with log.open("a", encoding="utf-8") as file:
-        file.write(f"$ pip download, for Python {interpreter.version} on {platforms[0]}\n{output}\n")
+        file.write(f"$ pip download, for Python {interpreter.version} on {platform.tags[0]}\n{output}\n")
     if done.returncode != 0:
         raise PipFailed(output)
 

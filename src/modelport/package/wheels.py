@@ -9,12 +9,15 @@ from urllib.parse import unquote
 
 from modelport.environments import json_library, uv
 from modelport.environments.interpreters import Interpreter
+from modelport.environments.packaged import fits
 from modelport.environments.resolving import FILES
 from modelport.errors import EnvironmentFailed
 from modelport.model import requirement_lines
 from modelport.model.environment_spec import EnvironmentSpec
 from modelport.package import pip
+from modelport.package.bill import metadata_of
 from modelport.package.pip import PipFailed
+from modelport.package.platforms import Platform, this_machine
 
 _EPOCH = "315532800"
 """1980-01-01, in seconds: what build backends write as the time of a wheel's files, and the first day that zips know."""
@@ -26,6 +29,7 @@ def collect(
     lock: tuple[str, ...],
     files: Path,
     interpreter: Interpreter,
+    platform: Platform,
     spec: EnvironmentSpec,
     cutoff: str | None,
     folder: Path,
@@ -33,37 +37,67 @@ def collect(
 ) -> tuple[str, ...]:
     """Fill ``folder`` with a wheel for each line of ``lock``; what the lock says with the hashes of just these.
 
-    ``files`` has the model's own wheels and archives. What has to be built sees nothing newer than ``cutoff``.
+    ``files`` has the model's own wheels and archives. What has to be built sees nothing newer than ``cutoff``; it is built for
+    this machine alone.
 
     Raises:
         EnvironmentFailed: one can be neither had nor built.
     """
     folder.mkdir()
+
+    def build(line: str) -> None:
+        if not platform.is_this_machine:
+            name = requirement_lines.name_of(line) or line
+            raise _failed(
+                f"{name} has none for {platform.tags[0]}, and what is built here is for this machine", "", log
+            )
+        _build(line, interpreter, spec, cutoff, folder, log)
+
     to_fetch: dict[str | None, str] = {}
     for line in lock:
         local = f" @ {FILES}"
         file = files / unquote(line.partition(local)[2].partition(" ")[0]) if local in line else None
         if file is not None and file.suffix == ".whl":
+            if not platform.is_this_machine and not fits(file.name, interpreter, platform.tags):
+                raise _failed(f"{file.name} of the model is not for {platform.tags[0]}", "", log)
             shutil.copyfile(file, folder / file.name)
         elif file is not None:
-            _build(line.replace(local, f" @ {files.as_uri()}/", 1), interpreter, spec, cutoff, folder, log)
+            build(line.replace(local, f" @ {files.as_uri()}/", 1))
         elif _HASH not in line:  # of a repository, whose commit is in the line
-            _build(line, interpreter, spec, cutoff, folder, log)
+            build(line)
         else:
             to_fetch[requirement_lines.name_of(line)] = line
     while to_fetch:
         try:
-            pip.download(to_fetch.values(), interpreter, spec, folder, log)
+            pip.download(to_fetch.values(), interpreter, platform, spec, folder, log)
             break
         except PipFailed as failure:
             name = requirement_lines.name_of(failure.without_wheel or "")
             if name not in to_fetch:
                 raise _failed("they cannot be fetched", failure.output, log) from None
-            _build(to_fetch.pop(name), interpreter, spec, cutoff, folder, log)
+            build(to_fetch.pop(name))
+    _check_complete(folder, interpreter, platform, log)
     return _lock_of(folder, lock, log)
 
 
-def json_library_for(interpreter: Interpreter, spec: EnvironmentSpec, folder: Path, log: Path) -> None:
+def _check_complete(folder: Path, interpreter: Interpreter, platform: Platform, log: Path) -> None:
+    """The lock is this machine's: what a wheel needs on another one alone is not in it."""
+    if platform.is_this_machine:
+        return
+    here, there = this_machine().markers(interpreter), platform.markers(interpreter)
+    has = {_name_of(wheel) for wheel in folder.glob("*.whl")}
+    for wheel in sorted(folder.glob("*.whl")):
+        for line in metadata_of(wheel).get_all("Requires-Dist", []):
+            wanted, name = requirement_lines.parsed(line), requirement_lines.name_of(line)
+            if wanted is None or wanted.marker is None or name in has:
+                continue
+            if wanted.marker.evaluate({**there}) and not wanted.marker.evaluate({**here}):
+                raise _failed(f"{wheel.name} needs {name} on {platform.tags[0]}, which is not needed here", "", log)
+
+
+def json_library_for(
+    interpreter: Interpreter, platform: Platform, spec: EnvironmentSpec, folder: Path, log: Path
+) -> None:
     """Put orjson for ``interpreter`` into ``folder``, where an index has it: workers can do without."""
     from packaging.requirements import Requirement
 
@@ -73,7 +107,7 @@ def json_library_for(interpreter: Interpreter, spec: EnvironmentSpec, folder: Pa
         if wanted.marker is None or wanted.marker.evaluate(marked):
             hashes = " ".join(re.findall(r"--hash=\S+", line))
             try:
-                pip.download([f"{wanted.name}{wanted.specifier} {hashes}"], interpreter, spec, folder, log)
+                pip.download([f"{wanted.name}{wanted.specifier} {hashes}"], interpreter, platform, spec, folder, log)
             except PipFailed:
                 return
 
@@ -129,7 +163,7 @@ def _name_of(wheel: Path) -> str:
 def _failed(what: str, output: str, log: Path) -> EnvironmentFailed:
     last = " ".join(output.split())[-400:]
     return EnvironmentFailed(
-        f"the package lacks wheels: {what}: {last}",
+        f"the package lacks wheels: {what}{f': {last}' if last else ''}",
         hint=f"All that pip and uv said: {log}",
         code="PACKAGE_WHEELS_MISSING",
     )

@@ -25,8 +25,10 @@ _TAGS = [
 ]
 
 
-def create_app(plane_of: PlaneOf) -> FastAPI:
-    """``plane_of`` tells whose plane a bearer key opens; it is asked before anything else, in a thread."""
+def create_app(plane_of: PlaneOf, public_url: str | None = None) -> FastAPI:
+    """``plane_of`` tells whose plane a bearer key opens; it is asked before anything else, in a thread. ``public_url`` is
+    where clients find it, if not where they find its document.
+    """
     app = FastAPI(
         title="Modelport",
         version=modelport_runtime.__version__,
@@ -35,6 +37,7 @@ def create_app(plane_of: PlaneOf) -> FastAPI:
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
         openapi_tags=_TAGS,
+        servers=[{"url": public_url}] if public_url else None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
         responses={"default": {"model": errors.ErrorBody, "description": "Refused, or failed."}},

@@ -23,6 +23,8 @@ MAX_BODY = 4 << 20
 """Bytes of JSON: a hundred times the largest file anybody writes by hand."""
 BODY_TIMEOUT = 60.0
 """Seconds that a body may take to arrive."""
+MINUTE = 60.0
+"""Seconds between two lines about requests without a valid key."""
 _SAFE_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,128}\Z")
 PlaneOf = Callable[[str | None], ControlPlane]
 """Bearer key → the plane of whoever has it.
@@ -32,17 +34,34 @@ Raises:
 """
 
 
+class _Strangers:
+    """Tells in the log of requests without a valid key: of the first one, then once a minute of how many there were."""
+
+    def __init__(self) -> None:
+        self._told = float("-inf")
+        self._count = 0
+
+    def seen(self, scope: Scope) -> None:
+        self._count += 1
+        now = time.monotonic()
+        if now - self._told >= MINUTE:
+            where = (scope.get("client") or ("somewhere",))[0]
+            log.warning("requests without a valid key: %d, the last from %s", self._count, where)
+            self._told, self._count = now, 0
+
+
 class Guard:
     """ASGI middleware. Whoever has no valid key is told nothing, not even which paths there are."""
 
     def __init__(self, app: ASGIApp, plane_of: PlaneOf) -> None:
         self._app = app
         self._plane_of = plane_of
+        self._strangers = _Strangers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass on what the server says about itself."""
         if scope["type"] == "http":
-            await _Exchange(scope, receive, send).run(self._app, self._plane_of)
+            await _Exchange(scope, receive, send).run(self._app, self._plane_of, self._strangers)
         elif scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         else:
@@ -61,7 +80,7 @@ class _Exchange:
         self._id = given.decode() if _SAFE_ID.match(given) else str(uuid.uuid4())
         self._status = 0
 
-    async def run(self, app: ASGIApp, plane_of: PlaneOf) -> None:
+    async def run(self, app: ASGIApp, plane_of: PlaneOf, strangers: _Strangers) -> None:
         scope = self._scope
         state = scope.setdefault("state", {})
         state["request_id"] = self._id
@@ -74,6 +93,8 @@ class _Exchange:
                 receive = await self._collected()
             await app(scope, receive, self._answering)
         except ModelportError as error:
+            if isinstance(error, Unauthenticated):
+                strangers.seen(scope)
             await self._fail(error)
         except Exception:
             log.exception("request %s failed", self._id)

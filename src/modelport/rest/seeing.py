@@ -23,9 +23,11 @@ def get_history(endpoint_name: str, since: AwareDatetime, plane: Plane) -> list[
 
 
 @router.get("/audit")
-def list_audit(plane: Plane, limit: Annotated[int, Query(ge=1, le=MAX_ENTRIES)] = 100) -> list[AuditEntry]:
-    """Who changed what; newest first."""
-    return plane.list_audit(limit)
+def list_audit(
+    plane: Plane, limit: Annotated[int, Query(ge=1, le=MAX_ENTRIES)] = 100, since: AwareDatetime | None = None
+) -> list[AuditEntry]:
+    """Who changed what, and who was refused; the newest, newest first."""
+    return plane.list_audit(limit, since)
 
 
 @router.get("/status")

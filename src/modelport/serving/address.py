@@ -1,7 +1,7 @@
 """What scoring processes know of the address they answer at, whoever they answer for."""
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from modelport.errors import CannotStart
 
@@ -17,6 +17,8 @@ class AddressSettings:
     ssl_certfile: str | None
     ssl_keyfile: str | None
     server_timing: bool
+    public_url: str = field(default="", kw_only=True)
+    """What documents put before their paths, where clients come by another address than ours."""
 
 
 def tls_context(settings: AddressSettings) -> ssl.SSLContext | None:

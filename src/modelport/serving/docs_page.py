@@ -17,7 +17,7 @@ _FILES = {
 def page(path: str, prefix: str = "") -> tuple[bytes, bytes] | None:
     """Content type and body of the page at `/docs`, or of a file it needs; None where there is none of that path.
 
-    ``prefix`` is what stands before these paths.
+    ``prefix`` is what stands before these paths for a browser.
     """
     file = _FILES.get(path)
     return None if file is None else (file[1], _content(file[0]).replace(b"%PREFIX%", prefix.encode()))

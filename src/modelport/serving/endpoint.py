@@ -16,6 +16,8 @@ from modelport.supervisor.table import EndpointRoute
 DEPLOYMENT_HEADER = b"azureml-model-deployment"
 """Of a request: who is to answer it, instead of who is drawn. Of an answer: who gave it."""
 PATHS = "/endpoints/"
+_FOR_BROWSERS = frozenset({b"docs", b"openapi.json", b"swagger.json", b"v2"})
+"""What the paths begin with, below an endpoint, at which GET shows what a person may want to look at."""
 MAX_NAME = 40
 """Characters of a name that nobody has, as it is told back."""
 
@@ -65,7 +67,7 @@ class Endpoint:
     def answer(self, request: Request, entries: Sequence[Entry | None]) -> None:
         """Have a request answered; ``entries``: what answers its path, by deployment. None of them: an unknown path."""
         headers = request.headers
-        if not self._guard.admits(headers.get(b"authorization")):
+        if not self._guard.admits(headers.get(b"authorization")) and not admits_browser(request, self._guard):
             turn_away(request, self._answers, self._origins)
             return
         named = headers.get(DEPLOYMENT_HEADER)
@@ -133,6 +135,18 @@ class EndpointPath:
         self._endpoint.answer(request, self._entries)
 
 
+def admits_browser(request: Request, guard: Guard) -> bool:
+    """Whether a browser asks for a document, with the password that somebody typed. It is never asked for a prediction so:
+    a browser sends a password by itself, whichever page makes it ask.
+    """
+    return _is_for_browsers(request) and guard.admits_password(request.headers.get(b"authorization"))
+
+
+def _is_for_browsers(request: Request) -> bool:
+    parts = request.path.split(b"/", 4)  # the empty one, "endpoints", NAME, what is below
+    return request.method == b"GET" and len(parts) > 3 and parts[3] in _FOR_BROWSERS
+
+
 def turn_away(request: Request, answers: Answers, origins: frozenset[bytes]) -> None:
     """Answer who has no credential for an endpoint; the same whether there is such an endpoint or not.
 
@@ -144,4 +158,5 @@ def turn_away(request: Request, answers: Answers, origins: frozenset[bytes]) -> 
         answers.respond(request, 200, b"", b"text/plain; charset=utf-8", headers)
         return
     message = "this endpoint wants a key or token of its own: send the header 'Authorization: Bearer KEY'"
-    answers.error(request, 401, "UNAUTHENTICATED", message, headers=b"www-authenticate: Bearer\r\n")
+    ask = b'www-authenticate: Basic realm="endpoint"\r\n' if _is_for_browsers(request) else b""
+    answers.error(request, 401, "UNAUTHENTICATED", message, headers=b"www-authenticate: Bearer\r\n" + ask)

@@ -28,6 +28,7 @@ from modelport.serving.score import allowed_origins
 from modelport.serving.served_model import ServedModel
 from modelport.supervisor.table import DeploymentRoute, EndpointRoute
 from modelport.workers.pool import Pool
+from modelport.workers.tally import Tally
 
 DEPTH_INTERVAL = 1.0
 """Seconds between two writings of the queues' depths, which others show."""
@@ -75,7 +76,12 @@ class EndpointScoring:
         self._sets: dict[str, _Set] = {}
         self._wanted: list[EndpointRoute] | None = None
         self._built: dict[str, _Built] = {}
-        self._metrics = _MetricsByPosition(Memory(metrics_descriptor, processes), process)
+        memory = Memory(metrics_descriptor, processes)
+        self._metrics = _MetricsByPosition(memory, process)
+        self._tallies: list[Tally] | None = None
+        """By position; None where no other process has requests of the same deployments."""
+        if processes > 1:
+            self._tallies = [Tally(memory.counted(position), process) for position in range(memory.positions)]
         self._access_log = AccessLog(settings.access_log)
         self._origins = allowed_origins()
         self._endpoints = Endpoints(self._metrics[0], self._access_log, lambda: self._wanted is not None, self._origins)
@@ -130,6 +136,8 @@ class EndpointScoring:
             on_drained()
             return
         known.leaving = True
+        known.pool.count_in(None)  # the limit is that of the workers which take its place
+        known.pool.hand_over(self._heir(id))  # should it have none that are ready, what waits would wait for nothing
         task = asyncio.ensure_future(self._leave(known, on_drained))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
@@ -145,6 +153,19 @@ class EndpointScoring:
         for known in self._sets.values():
             known.pool.close()
         self._access_log.close()
+
+    def _heir(self, id: str) -> Pool | None:
+        """Who answers for the same deployment now."""
+        deployment = id.rpartition("/")[0]
+        for route in self._wanted or ():
+            for wanted in route.deployments:
+                if (
+                    wanted.workers != id
+                    and wanted.workers.rpartition("/")[0] == deployment
+                    and wanted.workers in self._sets
+                ):
+                    return self._sets[wanted.workers].pool
+        return None
 
     async def _leave(self, leaving: _Set, on_drained: Callable[[], None]) -> None:
         while leaving.pool.open or leaving.pool.coming:
@@ -166,7 +187,10 @@ class EndpointScoring:
             metrics = self._metrics[deployment.position]
             routes = None
             if served is not None:
-                _limit(served, deployment)
+                tally = None
+                if deployment.max_concurrent is not None and self._tallies is not None:
+                    tally = self._tallies[deployment.position]
+                _limit(served, deployment, tally)
                 routes = self._routes(route, served, metrics, log)
                 if route.mirror is not None and route.mirror.deployment == deployment.name:
                     copies = log.about(endpoint=route.name, deployment=deployment.name, mirrored="true")
@@ -185,6 +209,7 @@ class EndpointScoring:
             max_body=settings.max_body,
             wants_key=True,
             score=score,
+            public_url=settings.public_url,
         )
         model = ServedModel(route.name, Path(row.folder), row.mlmodel)
         return ModelRoutes(served.pool, metrics, log, model, PATHS + route.name, options)
@@ -221,13 +246,15 @@ class _MetricsByPosition(dict[int, Metrics]):
             metrics.show_depth(waiting, open)
 
 
-def _limit(served: _Set, deployment: DeploymentRoute) -> None:
+def _limit(served: _Set, deployment: DeploymentRoute, tally: Tally | None) -> None:
     """Have the set's pool keep to what the deployment's route says."""
     served.timeout, served.position, served.leaving = deployment.timeout, deployment.position, False
+    served.pool.hand_over(None)
     served.pool.limit(
         timeout=deployment.timeout,
         max_queue=deployment.max_open,
         retry_user_code=deployment.retry_user_code,
         window=deployment.max_concurrent,
         max_wait=deployment.max_wait,
+        tally=tally,
     )

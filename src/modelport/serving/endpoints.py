@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from modelport.serving.access_log import AccessLog
 from modelport.serving.answers import Answers
-from modelport.serving.endpoint import PATHS, Endpoint, turn_away
+from modelport.serving.endpoint import PATHS, Endpoint, admits_browser, turn_away
 from modelport.serving.guard import Guard
 from modelport.serving.http import Request
 from modelport.serving.metrics import Metrics
@@ -59,6 +59,7 @@ class Endpoints:
                 endpoint.other(request)
                 return
             self._nobody.admits(request.headers.get(b"authorization"))  # it takes as long as where there is one
+            admits_browser(request, self._nobody)
             turn_away(request, self.answers_of(name.decode("latin-1")), self._origins)
         elif path not in OPEN_PATHS:
             message = f"nothing is served at this path; there is {PATHS}NAME/score for who has the endpoint's key"

@@ -9,18 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from modelport.model.example_request import default_as_json, is_unified
-from modelport_runtime.schema import (
-    AnyType,
-    Array,
-    ColSpec,
-    DataType,
-    Map,
-    Object,
-    ParamSpec,
-    Scalar,
-    Schema,
-    TensorSpec,
-)
+from modelport_runtime.data_types import AnyType, Array, DataType, Map, Object, Scalar
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec, ParamSpec, TensorSpec
 
 JsonSchema = dict[str, Any]
 

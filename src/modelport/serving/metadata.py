@@ -5,7 +5,9 @@ from typing import Any
 import modelport_runtime
 from modelport.serving.open_inference import VERSION
 from modelport.serving.served_model import ServedModel
-from modelport_runtime.schema import Array, ColSpec, DataType, Scalar, Schema, TensorSpec
+from modelport_runtime.data_types import Array, DataType, Scalar
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec, TensorSpec
 
 EXTENSIONS = ("binary_tensor_data",)
 _SCALAR_DATATYPES = {

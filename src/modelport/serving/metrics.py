@@ -70,7 +70,9 @@ QUEUE = JOINED_ROWS.start + JOINED_ROWS.size
 OPEN = QUEUE + 1
 MIRRORED = OPEN + 1
 MIRRORS_DROPPED = MIRRORED + 1
-_WIDTH = MIRRORS_DROPPED + 1
+COUNTED = MIRRORS_DROPPED + 1
+"""Requests that count against the deployment's limit."""
+_WIDTH = COUNTED + 1
 
 ROUTE_INDEX = {route: index * len(STATUSES) for index, route in enumerate(ROUTES)}
 STATUS_INDEX = {status: index for index, status in enumerate(STATUSES)}
@@ -104,6 +106,11 @@ class Memory:
         """Every slot, summed over all processes."""
         every = self._slots[position * self._position : (position + 1) * self._position]
         return [sum(every[index::_WIDTH]) for index in range(_WIDTH)]
+
+    def counted(self, position: int) -> "memoryview[float]":
+        """How many requests count against this deployment's limit, by process."""
+        start = position * self._position
+        return self._slots[start + COUNTED : start + self._position : _WIDTH]
 
     def clear(self, position: int) -> None:
         """Forget what was counted there: it is given to another deployment."""

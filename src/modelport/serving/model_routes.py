@@ -45,6 +45,8 @@ class Options:
     wants_key: bool
     score: Callable[..., Score] = Score
     """What answers `/score`."""
+    public_url: str = ""
+    """What documents put before the prefix."""
 
 
 class ModelRoutes:
@@ -64,6 +66,7 @@ class ModelRoutes:
     ) -> None:
         self._model = model
         self._prefix = prefix
+        self._base = options.public_url + prefix
         self._wants_key = options.wants_key
         self._answers = answers = Answers(metrics, access_log, prefix)
         shared: dict[str, Any] = {"tracebacks": options.tracebacks, "timing": options.timing}
@@ -114,13 +117,13 @@ class ModelRoutes:
     def _openapi(self, request: Request) -> None:
         from modelport.serving import openapi  # nor these
 
-        self._document(request, openapi.document(self._model, self._wants_key, self._prefix))
+        self._document(request, openapi.document(self._model, self._wants_key, self._base))
 
     def _swagger(self, request: Request) -> None:
         from modelport.serving import swagger
 
         version = urllib.parse.parse_qs(request.query.decode("latin-1")).get("version", ["2"])[-1]
-        document = swagger.document(self._model, version, self._prefix)
+        document = swagger.document(self._model, version, self._base)
         if document is None:
             message = f"there is no document of version '{version[:20]}'; there is 2, 2.0, 3, 3.0, 3.1"
             self._answers.error(request, 404, "NOT_FOUND", message)
@@ -133,7 +136,9 @@ class ModelRoutes:
     def _docs(self, request: Request) -> None:
         from modelport.serving import docs_page
 
-        file = docs_page.page(request.path.decode("latin-1").removeprefix(self._prefix), self._prefix)
+        file = docs_page.page(
+            request.path.decode("latin-1").removeprefix(self._prefix), urllib.parse.urlsplit(self._base).path
+        )
         if file is None:
             self._answers.error(request, 404, "NOT_FOUND", "the documentation has no such file; it begins at /docs")
             return

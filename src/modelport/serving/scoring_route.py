@@ -77,7 +77,7 @@ class ScoringRoute:
             request.on_submitted(self, call)
 
     def refuse_overload(self, request: Request) -> None:
-        message = f"{self.pool.open} requests are waiting already; try again later"
+        message = f"{self.pool.counted} requests are waiting already; try again later"
         self.refuse(request, "REQUEST_LIMIT_EXCEEDED", message, headers=b"retry-after: 1\r\n")
 
     def refuse(self, request: Request, code: str, message: str, headers: bytes = b"") -> None:

@@ -60,13 +60,26 @@ class ContentStore:
                 target.parent.mkdir(mode=0o755, exist_ok=True)
                 if not target.exists():
                     os.rename(draft / name, target)
+                _note(target)
             _sync(target.parent)
             _sync(self._folder)
         return path
 
     def has(self, path: str) -> bool:
         """Whether it was added."""
-        return self._place(path).exists()
+        place = self._place(path)
+        if place.exists():
+            _note(place)
+            return True
+        return False
+
+    def asked_for(self, path: str) -> float:
+        """When it was added, or somebody made sure that it was, for the last time; in seconds since the epoch.
+
+        Raises:
+            NotFound: it was never added, or was removed.
+        """
+        return self.folder(path).parent.stat().st_mtime
 
     def folder(self, path: str) -> Path:
         """Where it lies: a folder or a file. Nobody may change it.
@@ -215,6 +228,12 @@ def _normal(name: str) -> str | None:
         return None
     normal = posixpath.normpath(name)
     return None if normal == ".." or normal.startswith(("/", "../")) else normal
+
+
+def _note(place: Path) -> None:
+    """That it is wanted now: by the time of the folder around it, as what is inside never changes."""
+    with contextlib.suppress(OSError):  # on a disk that cannot be written to, nothing is removed either
+        os.utime(place.parent)
 
 
 def _sync(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """``Transaction``: what can be asked of the store and written into it, between a beginning and an end."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeVar
@@ -22,6 +23,7 @@ from modelport.store.failures import translated
 
 T = TypeVar("T", bound=BaseModel)
 Asset = TypeVar("Asset", Model, Environment)
+DIGEST = re.compile(r"[0-9a-f]{64}")
 LONGEST_NUMBER = 18
 """Digits of a version that are counted as a number: so many fit into the column."""
 
@@ -215,7 +217,7 @@ class Transaction:
         if endpoint_id is not None:
             statement = statement.where(table.c.endpoint_id == endpoint_id)
         rows = self._execute(statement.order_by(table.c.endpoint_id, table.c.slot, table.c.expires, table.c.digest))
-        return [StoredCredential(**row) for row in rows.mappings()]
+        return [StoredCredential(*tuple(row)) for row in rows]  # selected in the order of its fields
 
     def put_credential(self, credential: StoredCredential) -> None:
         """A key takes the place of the one in its slot; tokens add up.
@@ -238,6 +240,12 @@ class Transaction:
     def remove_expired_credentials(self, now: float) -> int:
         """How many there were."""
         return self._change(delete(tables.credentials).where(tables.credentials.c.expires <= now))
+
+    def mentioned(self) -> set[str]:
+        """Every hash of content that a model, environment, deployment or revision mentions, and perhaps other such words."""
+        kinds = (tables.models, tables.environments, tables.deployments, tables.revisions)
+        documents = (document for kind in kinds for document in self._execute(select(kind.c.document)).scalars())
+        return {digest for document in documents for digest in DIGEST.findall(document)}
 
     # -- users ---------------------------------------------------------------------------------------------------------
 
@@ -272,11 +280,22 @@ class Transaction:
         """The last one."""
         self._change(self._insert(tables.audit).values(document=_document(entry)))
 
-    def audit(self, limit: int) -> list[AuditEntry]:
-        """Newest first."""
-        return self._all(
-            AuditEntry, select(tables.audit.c.document).order_by(tables.audit.c.serial.desc()).limit(limit)
-        )
+    def audit(self, limit: int, since: datetime | None = None) -> list[AuditEntry]:
+        """The newest, newest first."""
+        table = tables.audit
+        newest = self._all(AuditEntry, select(table.c.document).order_by(table.c.serial.desc()).limit(limit))
+        return newest if since is None else [entry for entry in newest if entry.at >= since]
+
+    def remove_audit_before(self, at: datetime, at_most: int = 1000) -> int:
+        """The oldest entries, so many at a time; how many there were. They lie in the order in which they were written."""
+        table = tables.audit
+        oldest = self._execute(select(table.c.serial, table.c.document).order_by(table.c.serial).limit(at_most))
+        last = None
+        for row in oldest.mappings():
+            if AuditEntry.model_validate_json(row["document"]).at >= at:
+                break
+            last = row["serial"]
+        return 0 if last is None else self._change(delete(table).where(table.c.serial <= last))
 
     def add_minutes(self, minutes: list[Minute]) -> None:
         """The same minute of the same deployment again takes the place of what was there."""

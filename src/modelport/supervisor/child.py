@@ -1,8 +1,8 @@
 """``Child``: one process that is kept running, and the JSON lines between it and us.
 
-It begins a session of its own, so that Ctrl-C reaches the supervisor alone. It is no business of the kernel to end it with us
-(PR_SET_PDEATHSIG): that would take code between fork and exec, which is unsafe beside threads. It reads its socket instead,
-which ends when we do.
+It begins a session of its own, so that Ctrl-C reaches us alone: the supervisor of `up`, or the first process of `serve`. It is
+no business of the kernel to end it with us (PR_SET_PDEATHSIG): that would take code between fork and exec, which is unsafe
+beside threads. It reads its socket instead, which ends when we do.
 """
 
 import asyncio

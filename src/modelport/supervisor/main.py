@@ -29,6 +29,8 @@ DRAIN_GRACE = 10.0
 """Seconds beyond the longest time-out that scoring processes have to answer what they were asked."""
 PREDECESSOR = 15.0
 """Seconds that the children of a supervisor that was killed have to let go of the addresses."""
+INTERRUPTED = 130
+"""The exit code of who was interrupted, as shells have it."""
 _HINT = "Stop what listens there, or choose another address."
 
 
@@ -38,7 +40,7 @@ def supervise(settings: Settings) -> None:
     Raises:
         CannotStart: an address cannot be had, or the run folder.
     """
-    run_folder = RunFolder(Path(settings.run))
+    run_folder = RunFolder(Path(settings.run), settings.lock)
     try:
         patience = PREDECESSOR if run_folder.was_killed else 0.0
         with (
@@ -46,6 +48,7 @@ def supervise(settings: Settings) -> None:
             open_at(settings.scoring_host, settings.scoring_port, _HINT, patience) as scoring,
         ):
             asyncio.run(_Supervisor(settings, run_folder, control, scoring).run())
+            log.info("stopped")
     finally:
         run_folder.close()
 
@@ -85,11 +88,11 @@ class _Supervisor:
                 self._apply(table)
             self._scoring.begin()
             self._control.begin()
-            for what, (host, port) in {
-                "control": (settings.control_host, control.getsockname()[1]),
-                "scoring": (settings.scoring_host, scoring.getsockname()[1]),
-            }.items():
-                log.info("%s at http://%s:%d", what, f"[{host}]" if ":" in host else host, port)
+            for what, host, port in (
+                ("control plane", settings.control_host, settings.control_port),
+                ("endpoints", settings.scoring_host, settings.scoring_port),
+            ):
+                log.info("%s at %s://%s:%d", what, settings.scheme, f"[{host}]" if ":" in host else host, port)
             await stop.wait()
         finally:
             await self._stop()
@@ -129,10 +132,13 @@ class _Supervisor:
 
 
 def main() -> None:
-    """Entry point: the file of the settings."""
+    """Entry point: the file of the settings. `modelport up` blocks SIGINT for the moment in which it becomes this."""
     set_up_log()
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         supervise(Settings.read(Path(sys.argv[1])))
+    except KeyboardInterrupt:  # before there was anything to be stopped
+        sys.exit(INTERRUPTED)
     except ModelportError as error:
         sys.stderr.write(f"error: {error.message} [{error.code}]\n")
         if error.hint:

@@ -17,43 +17,54 @@ _LONGEST_SOCKET = 107
 _LONGEST_NAME = len("/w9999999")
 
 
+def take(folder: Path) -> int:
+    """The descriptor of the folder's lock, which is ours as long as it is open.
+
+    Raises:
+        CannotStart: another supervisor has it, or it cannot be written.
+    """
+    try:
+        folder.mkdir(0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise CannotStart(f"cannot use the folder '{folder}': {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(lock, 20, 0).decode().strip() or "unknown"
+        os.close(lock)
+        raise CannotStart(
+            f"a server runs with '{folder}' already (process {holder})",
+            hint="Stop it, or choose another MODELPORT_HOME.",
+        ) from None
+    return lock
+
+
 class RunFolder:
-    """Ours until ``close``.
+    """Ours until ``close``. ``lock`` is what ``take`` returned, where it was called before.
 
     Raises:
         CannotStart: another supervisor has it, it cannot be written, or its path is too long for sockets.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lock: int | None = None) -> None:
         self.workers = folder / "w"
         """For the sockets and folders of workers; empty at the start."""
         self._table = folder / "table.json"
         if len(os.fsencode(self.workers)) + _LONGEST_NAME > _LONGEST_SOCKET:
             raise CannotStart(f"the path '{folder}' is too long for sockets", hint="Choose a shorter MODELPORT_HOME.")
         try:
-            folder.mkdir(0o700, parents=True, exist_ok=True)
-            folder.chmod(0o700)
-            self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-            self.was_killed = self._take(folder)
+            self._lock = take(folder) if lock is None else lock
+            os.set_inheritable(self._lock, False)
+            self.was_killed = bool(os.pread(self._lock, 1, 0))
+            """Whether the one who had it before never gave it back."""
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
             shutil.rmtree(self.workers, ignore_errors=True)
             self.workers.mkdir(0o700)
         except OSError as error:
             raise CannotStart(f"cannot use the folder '{folder}': {error.strerror}") from None
-
-    def _take(self, folder: Path) -> bool:
-        """Whether the one who had it before never gave it back."""
-        before = os.pread(self._lock, 20, 0).decode()
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise CannotStart(
-                f"a server runs with '{folder}' already (process {before.strip() or 'unknown'})",
-                hint="Stop it, or choose another MODELPORT_HOME.",
-            ) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
-        return bool(before)
 
     def load(self) -> Table | None:
         """The table that was last in force; None where there is none."""

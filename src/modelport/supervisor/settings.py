@@ -24,6 +24,10 @@ class Settings:
     scoring_processes: int
     scoring_settings: dict[str, Any]
     """Handed through to the scoring processes as it is."""
+    lock: int | None = None
+    """The descriptor of the run folder's lock, where whoever became the supervisor took it before."""
+    scheme: str = "http"
+    """What both addresses speak, for the log."""
     scoring: tuple[str, ...] = SCORING
     """The command of a scoring process."""
 

@@ -12,18 +12,22 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True)
-class Liveness:
-    """A worker that does not answer a ping within ``timeout`` seconds, ``failures`` times in a row, is replaced."""
+class Probe:
+    """Looks whether a worker takes notice of what it is sent within ``timeout`` seconds. ``failures`` in a row that find it
+    silent say something of it; ``successes`` in a row take that back."""
 
     initial_delay: float
+    """Seconds from when its model is loaded to the first look."""
     period: float
     timeout: float
     failures: int
+    successes: int = 1
 
 
 @dataclass(frozen=True)
 class WantedWorkers:
-    """A set of workers. Only ``count`` and ``has_answered`` may differ between two tables; what else changes has another id."""
+    """A set of workers. Only ``count``, ``has_answered`` and ``readiness`` may differ between two tables; what else changes has
+    another id."""
 
     id: str
     """``ENDPOINT/DEPLOYMENT/REVISION``."""
@@ -36,9 +40,12 @@ class WantedWorkers:
     """Bytes beyond which a worker is replaced."""
     log: str
     """The file that the workers' output is appended to."""
-    liveness: Liveness | None = None
+    liveness: Probe | None = None
+    """Who is silent by it is replaced."""
     has_answered: bool = False
     """It was ready before: where its workers do not start, they are started again and again."""
+    readiness: Probe | None = None
+    """Who is silent by it is given no requests until it is not."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class DeploymentRoute:
     timeout: float
     """Seconds until a request is answered with 408."""
     max_open: int
-    """Requests that may be open at once; more get 429."""
+    """Requests that may be open at once, in all scoring processes together where ``max_concurrent`` is set; more get 429."""
     max_concurrent: int | None
     """Requests that one worker is given at a time; None: as many as are good for it."""
     max_wait: float | None
@@ -96,6 +103,7 @@ class Table:
 
     version: int = 0
     workers: list[WantedWorkers] = field(default_factory=list)
+    """In the order in which they are started."""
     endpoints: list[EndpointRoute] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -108,11 +116,15 @@ class Table:
         return cls(
             data["version"],
             [
-                WantedWorkers(**{**workers, "liveness": workers["liveness"] and Liveness(**workers["liveness"])})
+                WantedWorkers(**{**workers, **{key: _probe(workers.get(key)) for key in ("liveness", "readiness")}})
                 for workers in data["workers"]
             ],
             [endpoint_from_dict(endpoint) for endpoint in data["endpoints"]],
         )
+
+
+def _probe(data: dict[str, Any] | None) -> Probe | None:
+    return None if data is None else Probe(**data)
 
 
 def endpoint_from_dict(data: dict[str, Any]) -> EndpointRoute:
@@ -137,6 +149,7 @@ class Report:
     ready: int = 0
     """Workers that can be given requests now."""
     pids: list[int] = field(default_factory=list)
+    """Of these, and of those that are silent for now."""
     restarts: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
     """Of the first worker: its Python, its libraries, how long it loaded."""

@@ -3,19 +3,22 @@
 import asyncio
 import itertools
 import logging
+import os
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from modelport.errors import ModelportError, WorkerFailed
 from modelport.serving.routing_table import Row
-from modelport.supervisor.liveness import watch
 from modelport.supervisor.log_file import LogFile
+from modelport.supervisor.probes import watch_liveness, watch_readiness
 from modelport.supervisor.scoring import ScoringProcesses
 from modelport.supervisor.table import Report, WantedWorkers
 from modelport.workers.process import WorkerAddress, WorkerSet
 from modelport.workers.specification import WorkerSpec
+from modelport.workers.turns import Turns
 
 log = logging.getLogger("modelport.supervisor")
 
@@ -35,18 +38,19 @@ class AllWorkers:
         self._scoring = scoring
         self._on_report = on_report
         self._ids = itertools.count(1)
+        self._turns = Turns(len(os.sched_getaffinity(0)))
         self._wanted: dict[str, WantedWorkers] = {}
         self._sets: dict[str, _Set] = {}
         self._endings: dict[str, asyncio.Task[None]] = {}
 
     def start(self, wanted: list[WantedWorkers]) -> None:
-        """Start what is new, and have as many workers of each set as it says now."""
+        """Start what is new, in the order of the table, and have each of the other sets as it is wanted now."""
         self._wanted = {each.id: each for each in wanted}
         for each in wanted:
             if each.id in self._endings:
                 continue  # it is wanted again, once it has gone
             if each.id in self._sets:
-                self._sets[each.id].resize(each)
+                self._sets[each.id].change(each)
             else:
                 self._start(each)
 
@@ -82,7 +86,9 @@ class AllWorkers:
         await asyncio.gather(*(each.stop() for each in self._sets.values()))
 
     def _start(self, wanted: WantedWorkers) -> None:
-        new = self._sets[wanted.id] = _Set(wanted, self._folder, self._ids, self._scoring.publish, self._on_report)
+        new = self._sets[wanted.id] = _Set(
+            wanted, self._folder, self._ids, self._turns, self._scoring.publish, self._on_report
+        )
         new.begin()
 
     async def _end(self, id: str) -> None:
@@ -105,38 +111,43 @@ class _Set:
         wanted: WantedWorkers,
         folder: Path,
         ids: Iterator[int],
+        turns: Turns,
         on_row: Callable[[Row], None],
         on_report: Callable[[Report], None],
     ) -> None:
         self.wanted = wanted
-        self._folder, self._ids = folder, ids
+        self._folder, self._ids, self._turns = folder, ids, turns
         self._on_row, self._on_report = on_row, on_report
         self._state: Literal["starting", "ready", "failed"] = "starting"
         self._error: dict[str, Any] | None = None
         self._facts: dict[str, Any] = {}
         self._present: list[WorkerAddress] = []
+        self._resting: frozenset[int] = frozenset()
         self._log: LogFile | None = None
         self._workers: WorkerSet | None = None
         self._start: asyncio.Task[None] | None = None
         self._watching: list[asyncio.Task[None]] = []
+        self._readiness: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
         """Start the workers."""
         self._on_report(self.report())
         self._start = asyncio.ensure_future(self._begin())
 
-    def resize(self, wanted: WantedWorkers) -> None:
-        """Have as many workers as it says now."""
-        self.wanted = wanted
+    def change(self, wanted: WantedWorkers) -> None:
+        """Have as many workers as it says now, and give nothing to those that it says are not ready."""
+        before, self.wanted = self.wanted, wanted
         if self._workers is not None:
             self._workers.resize(wanted.count)
+            if self._watching and wanted.readiness != before.readiness:
+                self._watch_readiness(self._workers)
 
     def report(self) -> Report:
         """What there is of it now."""
         return Report(
             self.wanted.id,
             self._state,
-            ready=len(self._present),
+            ready=sum(worker.id not in self._resting for worker in self._present),
             pids=[worker.pid for worker in self._present],
             restarts=0 if self._workers is None else self._workers.restarts,
             facts=self._facts,
@@ -160,9 +171,10 @@ class _Set:
     async def stop(self) -> None:
         """End all of it."""
         await self.give_up_starting()
-        for task in self._watching:
+        watching = self._watching if self._readiness is None else [*self._watching, self._readiness]
+        for task in watching:
             task.cancel()
-        await asyncio.gather(*self._watching, return_exceptions=True)
+        await asyncio.gather(*watching, return_exceptions=True)
         if self._workers is not None:
             await self._workers.stop()
         if self._log is not None:
@@ -183,6 +195,7 @@ class _Set:
                 wanted.memory_limit,
                 self._ids,
                 log_file.descriptor,
+                turns=self._turns,
             )
             if wanted.has_answered:
                 self._changed(spec, [])  # requests for it wait meanwhile
@@ -197,7 +210,8 @@ class _Set:
         else:
             self._watching.append(asyncio.ensure_future(_watch_log(log_file)))
             if wanted.liveness is not None:
-                self._watching.append(asyncio.ensure_future(watch(workers, wanted.liveness)))
+                self._watching.append(asyncio.ensure_future(watch_liveness(workers, wanted.liveness)))
+            self._watch_readiness(workers)
         self._on_report(self.report())
 
     async def _first_start(self, workers: WorkerSet) -> dict[str, Any]:
@@ -211,10 +225,30 @@ class _Set:
                 log.warning("%s does not start, and is tried again: %s", self.wanted.id, error.message)
         return await workers.start()
 
+    def _watch_readiness(self, workers: WorkerSet) -> None:
+        """As it is wanted now: who was silent until now is looked at anew."""
+        if self._readiness is not None:
+            self._readiness.cancel()
+            self._readiness = None
+        if self._resting:
+            self._rest(workers.spec, frozenset())
+        if self.wanted.readiness is not None:
+            watching = watch_readiness(workers, self.wanted.readiness, lambda ids: self._rest(workers.spec, ids))
+            self._readiness = asyncio.ensure_future(watching)
+
+    def _rest(self, spec: WorkerSpec, ids: frozenset[int]) -> None:
+        """Nothing is given to these workers for now."""
+        for said, changed in (("not ready", ids - self._resting), ("ready again", self._resting - ids)):
+            for id in changed:
+                log.info("worker %d of %s is %s", id, self.wanted.id, said)
+        self._resting = ids
+        self._changed(spec, self._present)
+
     def _changed(self, spec: WorkerSpec, present: list[WorkerAddress]) -> None:
         self._present = present
         restarts = 0 if self._workers is None else self._workers.restarts
-        self._on_row(Row(self.wanted.id, None, str(spec.model_path), spec.mlmodel, present, restarts))
+        told = [replace(worker, resting=worker.id in self._resting) for worker in present]
+        self._on_row(Row(self.wanted.id, None, str(spec.model_path), spec.mlmodel, told, restarts))
         if self.wanted.has_answered and self._state == "starting" and len(present) >= self.wanted.count:
             log.info("%s is ready again", self.wanted.id)
             self._state = "ready"

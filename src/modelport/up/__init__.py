@@ -3,8 +3,10 @@
 import importlib.util
 import logging
 import os
+import signal
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 from modelport.errors import CannotStart
 from modelport.serving.address import AddressSettings, tls_context
@@ -29,23 +31,24 @@ def up(settings: UpSettings) -> None:
         raise CannotStart(f"the control plane needs {', '.join(missing)}", hint="pip install 'modelport[server]'")
     from modelport.control.secret import ADMIN_KEY, Secret, written_once
     from modelport.store.store import Store
+    from modelport.supervisor.run_folder import take
     from modelport.supervisor.settings import Settings as SupervisorSettings
     from modelport.up import control
 
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    run_folder = settings.home.absolute() / "run"
+    _make_folders(settings.home)
+    lock = take(run_folder)  # before anything of another server that runs with this home is touched
+    scoring_settings = asdict(_address(settings))
     is_first = not (settings.home / ADMIN_KEY).exists()
     written_once(settings.home / ADMIN_KEY)
     Secret(settings.home)
     Store.open(settings.store_url).close()  # what is wrong with it is told here, and not by a child again and again
     if settings.ssl_certfile is None and not _is_loopback(settings):
         log.warning("keys and data cross the network as they are: give --ssl-certfile and --ssl-keyfile")
-    log.info("control plane at %s, endpoints at %s", settings.control_url, settings.scoring_url)
     if is_first:
         log.info("the admin's key was written to %s", settings.home / ADMIN_KEY)
-    run_folder = settings.home.absolute() / "run"
-    for folder in (run_folder, *(settings.home / name for name in PRIVATE)):
-        folder.mkdir(exist_ok=True, mode=0o700)
-        folder.chmod(0o700)
+    if settings.public_url or settings.scoring_public_url or not _is_loopback(settings):
+        log.info("clients are told: control plane at %s, endpoints at %s", settings.control_url, settings.scoring_url)
     told = SupervisorSettings(
         run=str(run_folder),
         control=control.command(settings, run_folder),
@@ -54,12 +57,29 @@ def up(settings: UpSettings) -> None:
         scoring_host=settings.scoring_host,
         scoring_port=settings.scoring_port,
         scoring_processes=settings.scoring_processes,
-        scoring_settings=asdict(_address(settings)),
+        scoring_settings=scoring_settings,
+        lock=lock,
+        scheme=settings.scheme,
     )
     file = run_folder / SETTINGS
     told.write(file)
     sys.stderr.flush()
+    os.set_inheritable(lock, True)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until the supervisor knows what to do with it
     os.execv(sys.executable, [sys.executable, "-m", "modelport.supervisor.main", str(file)])
+
+
+def _make_folders(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in PRIVATE:
+            (home / name).mkdir(exist_ok=True, mode=0o700)
+            (home / name).chmod(0o700)
+    except OSError as error:
+        reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
+        raise CannotStart(
+            f"cannot use the folder '{error.filename}': {reason}", hint="Choose another with --home, or MODELPORT_HOME."
+        ) from None
 
 
 def _address(settings: UpSettings) -> AddressSettings:
@@ -72,6 +92,7 @@ def _address(settings: UpSettings) -> AddressSettings:
         ssl_certfile=settings.ssl_certfile,
         ssl_keyfile=settings.ssl_keyfile,
         server_timing=False,
+        public_url=settings.scoring_public_url or "",
     )
     tls_context(address)
     return address

@@ -22,6 +22,7 @@ from modelport.control.local import Control, LocalControlPlane
 from modelport.control.reconcile import Reconciler
 from modelport.control.secret import ADMIN_KEY, Secret, written_once
 from modelport.control.supervisor_link import SupervisorLink
+from modelport.control.tidying import Tidying
 from modelport.domain.operations import ControlPlane
 from modelport.errors import ModelportError
 from modelport.log import set_up_log
@@ -73,6 +74,7 @@ async def _run(settings: UpSettings, control: socket.socket, listener: socket.so
     counters = Memory(memory, settings.scoring_processes)
     reconciler = Reconciler(store, content, settings, link.send, counters.clear)
     counting = Counting(counters, store, reconciler.counted)
+    tidying = Tidying(store, content, settings.home)
 
     def status() -> dict[str, Any]:
         disk = shutil.disk_usage(settings.home)
@@ -107,7 +109,7 @@ async def _run(settings: UpSettings, control: socket.socket, listener: socket.so
 
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(plane_of),
+            create_app(plane_of, settings.public_url),
             http="h11",
             h11_max_incomplete_event_size=MAX_HEAD,
             log_config=None,
@@ -126,9 +128,11 @@ async def _run(settings: UpSettings, control: socket.socket, listener: socket.so
     link.listen(reconciler.reported, reconciler.applied, end)
     reconciler.start()
     counting.start()
+    tidying.start()
     try:
         await server.serve(sockets=[listener])
     finally:
+        tidying.stop()
         counting.stop()
         reconciler.stop()
         store.close()

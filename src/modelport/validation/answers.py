@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from modelport_runtime.schema import AnyType, Array, DataType, Map, Object, Scalar, Schema, TensorSpec, shown
+from modelport_runtime.data_types import AnyType, Array, DataType, Map, Object, Scalar, shown
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import TensorSpec
 
 TOLERANCE = 1e-6
 """Relative, of floats: another processor adds in another order."""

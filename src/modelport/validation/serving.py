@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -22,7 +23,14 @@ from urllib.parse import urlsplit
 
 from modelport.errors import CannotStart, ModelportError, WorkerFailed
 from modelport.server import serve
-from modelport.settings import EnvironmentSettings, ModelSource, SafetySettings, ServeSettings
+from modelport.settings import (
+    BUILD_TIMEOUT,
+    EnvironmentSettings,
+    ModelSource,
+    SafetySettings,
+    ServeSettings,
+    build_timeout,
+)
 
 _GRACE = 20
 """Seconds the server has to end by itself."""
@@ -58,8 +66,7 @@ def served(settings: ServeSettings) -> Iterator[str]:
         try:
             process.stdin.write(json.dumps(told).encode() + b"\n")
             process.stdin.flush()
-            line = process.stdout.readline()
-            answer = json.loads(line) if line else _ended(process.wait())
+            answer = _answer(process, build_timeout())
             if "address" not in answer:
                 log.seek(0)
                 lines = log.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
@@ -79,6 +86,18 @@ def served(settings: ServeSettings) -> Iterator[str]:
                 process.kill()
                 process.wait()
             process.stdout.close()
+
+
+def _answer(process: subprocess.Popen[bytes], limit: float) -> dict[str, Any]:
+    """What the process says of itself: its address, or why there is none."""
+    assert process.stdout is not None
+    said = select.poll()
+    said.register(process.stdout, select.POLLIN)
+    if not said.poll(1000 * limit):
+        message = f"the model was not loaded after {limit:g} s"
+        return {"message": message, "code": WorkerFailed.code, "hint": f"{BUILD_TIMEOUT}=SECONDS gives it more time."}
+    line = process.stdout.readline()
+    return json.loads(line) if line else _ended(process.wait())
 
 
 def ask(address: str, body: bytes, timeout: float) -> Reply:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # links and pools are made of calls
-    from modelport.workers.pool import Link
+if TYPE_CHECKING:  # a link is made of calls
+    from modelport.workers.link import Link
 
 
 class Call:

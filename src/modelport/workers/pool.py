@@ -6,133 +6,31 @@ start. A library's worker does not, for that would cost a third of its throughpu
 """
 
 import asyncio
+import itertools
 import logging
-import re
-import struct
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
-
-import orjson
 
 from modelport.workers.call import Call, Stream
+from modelport.workers.link import Link
 from modelport.workers.process import WorkerAddress
-from modelport_runtime import wire
+from modelport.workers.tally import Tally
 
 log = logging.getLogger("modelport.pool")
 
 WINDOW = 128
 """Requests given to one worker at a time, unless a pool is told otherwise; the others wait here, where any worker that frees
 up can take them."""
-MAX_ANSWER = 1 << 31
-"""Bytes an answer may have."""
 LOST_GRACE = 1.0
 """Seconds after which a worker that is still said to be there, but whose connection is gone, is reported."""
 
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]..")
+
+_IDS = itertools.count(1)
+"""Of calls. No two of a process have the same one, for a call may go from one pool to another."""
 
 
 class Overloaded(Exception):
     """The queue is full."""
-
-
-class Link(asyncio.Protocol):
-    """The connection to one worker. Frames of one turn of the event loop leave in one write."""
-
-    def __init__(self, pool: "Pool", address: WorkerAddress) -> None:
-        self._pool = pool
-        self.address = address
-        self.calls: dict[int, Call] = {}
-        self.retiring = False
-        self.heard_at = 0.0
-        self._answered = False
-        self._channel = wire.Channel(MAX_ANSWER)
-        self._transport: asyncio.Transport | None = None
-        self._flush_planned = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-
-    def send(self, call: Call, budget: float, now: float) -> None:
-        """Give the call to the worker; ``budget`` in seconds from ``now``."""
-        call.link = self
-        call.sent_at = now
-        call.started = not (self.address.user_code or call.alone)
-        self.calls[call.id] = call
-        flags = wire.ALONE if call.alone else 0
-        milliseconds = min(max(int(budget * 1000), 1), wire.MAX_BUDGET_MS)
-        self._channel.send(wire.INFER, call.id, call.head, call.body, flags, milliseconds)
-        self._plan_flush()
-
-    def recall(self, call: Call) -> None:
-        """Ask for the call back: it is dropped, and the worker says so, unless it has begun."""
-        self._channel.forget(call.id)
-        self._channel.send(wire.CANCEL, call.id)
-        self._plan_flush()
-
-    def cancel(self, call: Call) -> None:
-        """Whatever the worker does with the call is of no interest any more."""
-        if self.calls.pop(call.id, None) is not None:
-            self.recall(call)
-
-    def credit(self, call: Call) -> None:
-        """The next piece of a streamed answer may come."""
-        self._channel.credit(call.id)
-        self._plan_flush()
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
-    def data_received(self, data: bytes) -> None:
-        self.heard_at = self._pool.loop.time()
-        for message in self._channel.receive(data):
-            kind = message.kind
-            if kind == wire.START:
-                for id in struct.unpack(f"<{len(message.body) // 8}Q", message.body):
-                    if id in self.calls:
-                        self.calls[id].started = True
-                continue
-            if kind == wire.STREAM:
-                if message.id in self.calls:
-                    if not self._answered:
-                        self._answers()
-                    self._pool.piece(self.calls[message.id], message.body)
-                continue
-            call = self.calls.pop(message.id, None)
-            if call is None:
-                continue  # answered with a time-out, or its client went away
-            call.facts = _read_facts(message.head)
-            if kind == wire.RESULT:
-                call.answer = message.body
-            else:
-                call.error = call.facts["error"]
-                if call.error is not None and call.error["code"] == "CANCELLED":
-                    self._pool.dropped(call)
-                    continue
-            if not self._answered:
-                self._answers()
-            self._pool.finish(call)
-        if self._channel.outgoing:
-            self._plan_flush()
-
-    def _answers(self) -> None:
-        self._answered = True
-        self._pool.on_answer(self.address.id)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._transport = None
-        self._pool.lost(self)
-
-    def _plan_flush(self) -> None:
-        if not self._flush_planned:
-            self._flush_planned = True
-            self._pool.loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flush_planned = False
-        if self._transport is not None and not self._transport.is_closing() and self._channel.outgoing:
-            self._transport.write(self._channel.take())
 
 
 class Pool:
@@ -161,7 +59,8 @@ class Pool:
         self._queue: deque[Call] = deque()
         self._open: dict[int, Call] = {}
         """Every call not answered yet, oldest first: all have the same time-out, so the first one is due first."""
-        self._next_id = 0
+        self._tally: Tally | None = None
+        self._heir: Pool | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._wait_timer: asyncio.TimerHandle | None = None
         self.coming = 0
@@ -175,9 +74,11 @@ class Pool:
         retry_user_code: bool,
         window: int | None,
         max_wait: float | None,
+        tally: Tally | None = None,
     ) -> None:
         """Other limits from now on. ``window``: calls given to one worker at a time, None: as many as are good for it;
-        ``max_wait``: seconds until a call that no worker was given is refused, None: until its time-out.
+        ``max_wait``: seconds until a call that no worker was given is refused, None: until its time-out; ``tally``:
+        ``max_queue`` is for all that is counted there, None: for this pool alone.
 
         Calls that are open already have no longer than new ones: ``_open`` stays in the order of deadlines, and the queue in
         the order of waits.
@@ -198,12 +99,22 @@ class Pool:
             self._watch_waits()
         self._timeout, self._max_queue, self._retry_user_code = timeout, max_queue, retry_user_code
         self._window, self._max_wait = WINDOW if window is None else window, max_wait
+        self.count_in(tally)
         self._feed()
+
+    def count_in(self, tally: Tally | None) -> None:
+        """Count open calls there, too."""
+        if tally is self._tally:
+            return
+        for counted, number in ((self._tally, -len(self._open)), (tally, len(self._open))):
+            if counted is not None:
+                counted.add(number)
+        self._tally = tally
 
     @property
     def ready(self) -> bool:
         """Whether a worker can take a request right now."""
-        return any(not link.retiring for link in self._links)
+        return any(link.takes for link in self._links)
 
     @property
     def waiting(self) -> int:
@@ -216,9 +127,14 @@ class Pool:
         return len(self._open)
 
     @property
+    def counted(self) -> int:
+        """Calls that count against the limit."""
+        return len(self._open) if self._tally is None else self._tally.total
+
+    @property
     def full(self) -> bool:
         """Whether no more calls are taken, with those that are on their way here."""
-        return len(self._open) + self.coming >= self._max_queue
+        return self.counted + self.coming >= self._max_queue
 
     def submit(self, call: Call) -> None:
         """Have the call answered.
@@ -226,10 +142,14 @@ class Pool:
         Raises:
             Overloaded: as many calls as allowed are waiting.
         """
-        if len(self._open) >= self._max_queue:
+        if self._tally is None:
+            if len(self._open) >= self._max_queue:
+                raise Overloaded
+        elif self._tally.total >= self._max_queue:
             raise Overloaded
-        self._next_id += 1
-        call.id = self._next_id
+        else:
+            self._tally.add(1)
+        call.id = next(_IDS)
         now = self.loop.time()
         call.deadline = now + self._timeout
         self._open[call.id] = call
@@ -239,10 +159,14 @@ class Pool:
 
     def cancel(self, call: Call) -> None:
         """Nobody waits for this call any more."""
-        if call.id not in self._open or call.abandoned:
+        if call.id not in self._open:
+            if self._heir is not None:
+                self._heir.cancel(call)
+            return
+        if call.abandoned:
             return
         if call.link is None:
-            del self._open[call.id]
+            self._forget(call)
             self._queue.remove(call)
         else:
             # It stays open until the worker says more: should it hang, the deadline still has the worker replaced.
@@ -280,6 +204,8 @@ class Pool:
         if self._open.pop(call.id, None) is not None:
             call.deadline = self.loop.time() + self._timeout
             self._open[call.id] = call
+        elif self._heir is not None:
+            self._heir._prolong(call)
 
     def dropped(self, call: Call) -> None:
         """A worker gave the call back, not begun: nobody wants it, or another worker gets it."""
@@ -299,11 +225,14 @@ class Pool:
             await self._update(workers)
 
     async def _update(self, workers: list[WorkerAddress]) -> None:
-        listed = {worker.id for worker in workers}
+        listed = {worker.id: worker for worker in workers}
         for link in list(self._links):
             if link.address.id not in listed:
                 self._withdraw(link)
-        known, self._listed = self._listed, listed
+            else:
+                link.resting = listed[link.address.id].resting
+                link.settle()
+        known, self._listed = self._listed, set(listed)
         for worker in workers:
             if worker.id not in known:
                 link = Link(self, worker)
@@ -329,6 +258,7 @@ class Pool:
         if not link.retiring:
             self.loop.call_later(LOST_GRACE, self._report_lost, link.address.id)
         link.retiring = True
+        link.settle()
         if link in self._links:
             self._links.remove(link)
         again = []
@@ -336,7 +266,7 @@ class Pool:
             if not call.started:
                 again.append(call)
             elif call.abandoned:
-                self._open.pop(call.id, None)
+                self._forget(call)
             elif call.alone:
                 self._fail(call, "WORKER_DIED", "the model's process died while it served this request alone")
             elif call.stream is not None and call.stream.pieces:
@@ -360,7 +290,7 @@ class Pool:
         link = self._freest()
         if link is None or self._queue:
             self._queue.append(call)
-            if link is not None:
+            if link is not None or self._heir is not None:
                 self._feed()
             if self._max_wait is not None:
                 call.wait_until = now + self._max_wait
@@ -372,14 +302,43 @@ class Pool:
         links = self._links
         if len(links) == 1:
             link = links[0]
-            return link if len(link.calls) < self._window and not link.retiring else None
+            return link if link.takes and len(link.calls) < self._window else None
         best, fewest = None, self._window
         for link in links:
-            if not link.retiring and len(link.calls) < fewest:
+            if link.takes and len(link.calls) < fewest:
                 best, fewest = link, len(link.calls)
         return best
 
+    def hand_over(self, heir: "Pool | None") -> None:
+        """Nobody submits here any more: what no worker was given waits there from now on. None: they do again."""
+        self._heir = heir
+        self._feed()
+
+    def _take_over(self, calls: list[Call]) -> None:
+        """Calls that came before all that wait here. They have no longer than new ones, as in ``limit``."""
+        now = self.loop.time()
+        for call in calls:
+            call.deadline = min(call.deadline, now + self._timeout)
+            if self._max_wait is not None:
+                call.wait_until = min(call.wait_until, now + self._max_wait)
+            self._open[call.id] = call
+        self._open = dict(sorted(self._open.items(), key=lambda item: item[1].deadline))
+        if self._tally is not None:
+            self._tally.add(len(calls))
+        self._queue.extendleft(reversed(calls))
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_at(now, self._expire)  # which looks when it has to come again
+        self._watch_waits()
+        self._feed()
+
     def _feed(self) -> None:
+        if self._heir is not None and self._queue:
+            calls = list(self._queue)
+            self._queue.clear()
+            for call in calls:
+                self._forget(call)
+            self._heir._take_over(calls)
         while self._queue:
             link = self._freest()
             if link is None:
@@ -394,18 +353,23 @@ class Pool:
             call.started = False
             call.wait_until = 0.0  # a worker had it
             if call.abandoned:
-                self._open.pop(call.id, None)
+                self._forget(call)
             elif call.id in self._open:
                 self._queue.appendleft(call)
         self._feed()
 
     def _withdraw(self, link: Link) -> None:
-        """Take back what may be repeated or was not started; user code that was started may still finish there."""
+        """No call is for this worker any more."""
         link.retiring = True
-        if not link.calls:
+        link.settle()
+        if link.calls:
+            self._take_back(link)
+        else:
             self._links.remove(link)
             link.close()
-            return
+
+    def _take_back(self, link: Link) -> None:
+        """What may be repeated or was not started; user code that was started may still finish there."""
         if link.address.user_code:
             for call in link.calls.values():
                 if not call.started:
@@ -415,6 +379,12 @@ class Pool:
         for call in again:
             link.cancel(call)
         self._requeue(again)
+
+    def caught_up(self, link: Link) -> None:
+        """It was late, and has said something."""
+        link.late = False
+        link.settle()
+        self._feed()
 
     def _report_lost(self, worker_id: int) -> None:
         """A worker that died was taken off the list by now; one that lives without a connection is of no use to us."""
@@ -426,12 +396,20 @@ class Pool:
         self._tell(call)
 
     def _tell(self, call: Call) -> None:
-        if self._open.pop(call.id, None) is None or call.abandoned:
+        if not self._forget(call) or call.abandoned:
             return
         try:
             call.on_done(call)
         except Exception:
             log.exception("cannot answer a request")  # the others, on the same connection, still get their answers
+
+    def _forget(self, call: Call) -> bool:
+        """It is not open any more; whether it was."""
+        if self._open.pop(call.id, None) is None:
+            return False
+        if self._tally is not None:
+            self._tally.add(-1)
+        return True
 
     # -- deadlines -------------------------------------------------------------------------------------------------
 
@@ -453,8 +431,10 @@ class Pool:
                 link.cancel(call)
             else:
                 link.calls.pop(call.id, None)
-                if not link.retiring:
-                    self._withdraw(link)
+                if not link.retiring and not link.late:
+                    link.late = True  # it is replaced; should it say something before that, it may go on meanwhile
+                    link.settle()
+                    self._take_back(link)
                     self._on_overrun(link.address.id)
             self._fail(call, "DEADLINE_EXCEEDED", f"no answer within {self._timeout:g} s")
         self._feed()
@@ -487,12 +467,3 @@ def _overran(call: Call, link: Link) -> bool:
     A library's worker takes requests in order: it is stuck when it has said nothing since it was given this one.
     """
     return call.started and (link.address.user_code or link.heard_at <= call.sent_at)
-
-
-def _read_facts(head: bytes) -> dict[str, Any]:
-    """The head of an answer. A lone surrogate, which Python's ``json`` writes and UTF-8 does not have, becomes U+FFFD."""
-    try:
-        facts = orjson.loads(head)
-    except ValueError:
-        facts = orjson.loads(_SURROGATE.sub(rb"\\ufffd", head))
-    return cast(dict[str, Any], facts)

@@ -12,15 +12,17 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from modelport.errors import WorkerFailed
-from modelport.workers.memory import resident_memory
+from modelport.workers.memory import resident_memory, watch_memory
 from modelport.workers.sandbox import COMPILED, pid_outside
 from modelport.workers.specification import WorkerSpec, finite
+from modelport.workers.turns import Turns
 from modelport_runtime import wire
 
 log = logging.getLogger("modelport.workers")
@@ -29,8 +31,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds before a worker is started again that died before its first answer; doubled each time."""
 STOP_GRACE = 5.0
 """Seconds a worker has to end by itself once it was told to stop and has nothing left to do."""
-MEMORY_INTERVAL = 1.0
-"""Seconds between two looks at the workers' memory, where it is limited."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class WorkerAddress:
     path: str
     pid: int
     user_code: bool
+    resting: bool = False
+    """It is to be given nothing for now, and ends what it has."""
 
 
 class Look(Protocol):
@@ -69,6 +71,7 @@ class WorkerProcess:
         self._writer: asyncio.StreamWriter | None = None
         self._channel = wire.Channel(wire.MAX_HEAD)
         self._asked = 0
+        self._looking = asyncio.Lock()
         self.facts: dict[str, Any] = {}
         self.answered = False
         self.ready_at = 0.0
@@ -137,23 +140,24 @@ class WorkerProcess:
         self.memory_when_ready = resident_memory(reply["pid"])
         self.ready_at = time.monotonic()
 
-    async def is_silent(self, timeout: float) -> bool:
-        """Whether it does not take notice of what it is sent, for so many seconds. Not to be asked twice at once.
+    async def takes_notice(self, timeout: float) -> bool:
+        """Whether it takes notice of what it is sent, within so many seconds.
 
         It is sent the beginning of a request that is taken back at once. Whoever reads answers that, and nothing is run.
         """
         assert self._writer is not None
-        self._asked += 1
-        beginning = wire.HEADER.pack(wire.INFER, wire.MORE, 0, 0, 0, self._asked)
-        self._writer.write(beginning + wire.HEADER.pack(wire.CANCEL, 0, 0, 0, 0, self._asked))
-        try:
-            async with asyncio.timeout(timeout):
-                while messages := await self._messages():
-                    if any(message.id == self._asked for message in messages):
-                        return False
-        except TimeoutError:
-            pass
-        return True
+        async with self._looking:  # the answers to two looks at once would be read by either
+            self._asked += 1
+            beginning = wire.HEADER.pack(wire.INFER, wire.MORE, 0, 0, 0, self._asked)
+            self._writer.write(beginning + wire.HEADER.pack(wire.CANCEL, 0, 0, 0, 0, self._asked))
+            try:
+                async with asyncio.timeout(timeout):
+                    while messages := await self._messages():
+                        if any(message.id == self._asked for message in messages):
+                            return True
+            except TimeoutError:
+                pass
+            return False
 
     async def _messages(self) -> list[wire.Message]:
         """What it says next; nothing, when it has ended."""
@@ -244,6 +248,7 @@ class WorkerSet:
 
     ``ids`` numbers the workers; sets of one server share it. ``memory_limit`` in bytes. ``output``: the file descriptor that
     the workers' output goes to; None: standard error. ``look`` begins to look at a model whose workers are being started.
+    ``turns``: sets that share it start their workers in turn; one that takes the place of another waits for nobody.
     """
 
     def __init__(
@@ -257,6 +262,7 @@ class WorkerSet:
         ids: Iterator[int] | None = None,
         output: int | None = None,
         look: Callable[[WorkerSpec], Look] | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.spec = spec
         self._count = count
@@ -269,6 +275,7 @@ class WorkerSet:
         self._ids = itertools.count(1) if ids is None else ids
         self._output = output
         self._look = look
+        self._turns = turns
         self._tasks: set[asyncio.Task[None]] = set()
         self._retiring: set[WorkerProcess] = set()
         self.restarts = 0
@@ -283,8 +290,7 @@ class WorkerSet:
         self._slots = [_Slot() for _ in workers]
         self._fill(workers)
         self.resize(self._count)  # which may have changed meanwhile
-        if self._memory_limit is not None:
-            self._spawn(self._watch_memory(self._memory_limit))
+        self._watch_memory()
         return workers[0].facts
 
     async def reload(self, spec: WorkerSpec) -> dict[str, Any]:
@@ -309,8 +315,7 @@ class WorkerSet:
     def begin(self) -> None:
         """Start all workers without waiting for them: each counts once it is ready, however many starts it takes."""
         self._grow_by(self._count)
-        if self._memory_limit is not None:
-            self._spawn(self._watch_memory(self._memory_limit))
+        self._watch_memory()
 
     def resize(self, count: int) -> None:
         """Have so many workers: new ones count when they are ready, those that are too many end what they began."""
@@ -337,9 +342,13 @@ class WorkerSet:
     async def _start_all(self, spec: WorkerSpec, count: int) -> list[WorkerProcess]:
         workers = [self._worker(spec) for _ in range(count)]
         look = None if self._look is None else self._look(spec)
+        starts = [asyncio.ensure_future(self._begin(worker, self._turn(), look)) for worker in workers]
         try:
-            await asyncio.gather(*(worker.start(look) for worker in workers))
+            await asyncio.gather(*starts)
         except BaseException:
+            for start in starts:  # those whose turn has not come
+                start.cancel()
+            await asyncio.gather(*starts, return_exceptions=True)
             await asyncio.gather(*(worker.stop(0) for worker in workers), return_exceptions=True)
             raise
         if look is not None:
@@ -348,6 +357,14 @@ class WorkerSet:
             told = ", ".join(spec.withheld)
             log.warning("%s names environment variables that it does not get: %s", spec.model_path, told)
         return workers
+
+    def _turn(self) -> AbstractAsyncContextManager[None]:
+        return contextlib.nullcontext() if self._turns is None else self._turns.turn()
+
+    @staticmethod
+    async def _begin(worker: WorkerProcess, turn: AbstractAsyncContextManager[None], look: Look | None = None) -> None:
+        async with turn:
+            await worker.start(look)
 
     def _worker(self, spec: WorkerSpec) -> WorkerProcess:
         return WorkerProcess(spec, next(self._ids), self._run_folder, self._output)
@@ -375,13 +392,12 @@ class WorkerSet:
             if slot.worker is not None and slot.worker.id == worker_id:
                 self._wish(slot, reason)
 
-    async def silent(self, timeout: float, age: float) -> list[int]:
-        """The workers, ready for at least ``age`` seconds, that take no notice of what they are sent for ``timeout``."""
+    async def look(self, timeout: float, age: float) -> dict[int, bool]:
+        """Which workers, loaded for at least ``age`` seconds, take notice of what they are sent within ``timeout``."""
         old = time.monotonic() - age
-        slots = [slot for slot in self._slots if not slot.replace.is_set()]
-        workers = [slot.worker for slot in slots if slot.worker is not None and slot.worker.ready_at <= old]
-        found = await asyncio.gather(*(worker.is_silent(timeout) for worker in workers))
-        return [worker.id for worker, silent in zip(workers, found, strict=True) if silent]
+        workers = [slot.worker for slot in self._slots if slot.worker is not None and slot.worker.ready_at <= old]
+        found = await asyncio.gather(*(worker.takes_notice(timeout) for worker in workers))
+        return {worker.id: noticed for worker, noticed in zip(workers, found, strict=True)}
 
     async def stop(self) -> None:
         """End all workers and what watches them."""
@@ -409,7 +425,7 @@ class WorkerSet:
         slot.replace.set()
 
     async def _grow(self, slot: _Slot) -> None:
-        await self._keep(slot, await self._start_in(slot, 0.0))
+        await self._keep(slot, await self._start_in(slot, 0.0, self._turn))
 
     async def _keep(self, slot: _Slot, worker: WorkerProcess) -> None:
         """Watch one slot for as long as the set lives."""
@@ -437,16 +453,18 @@ class WorkerSet:
 
     async def _replace(self, slot: _Slot, pause: float) -> WorkerProcess:
         self.restarts += 1
-        return await self._start_in(slot, pause)
+        return await self._start_in(slot, pause, contextlib.nullcontext)
 
-    async def _start_in(self, slot: _Slot, pause: float) -> WorkerProcess:
+    async def _start_in(
+        self, slot: _Slot, pause: float, turn: Callable[[], AbstractAsyncContextManager[None]]
+    ) -> WorkerProcess:
         """A ready worker in this slot, however many starts it takes."""
         while True:
             await asyncio.sleep(pause)
             worker = self._worker(self.spec)
             began = time.monotonic()
             try:
-                await worker.start()
+                await self._begin(worker, turn())
             except Exception as error:  # noqa: BLE001  whatever it is (no memory, no descriptors), it may pass
                 await worker.stop(0)
                 pause = _longer(pause)
@@ -460,6 +478,13 @@ class WorkerSet:
             self._publish()
             return worker
 
+    def _watch_memory(self) -> None:
+        def staying() -> list[WorkerProcess]:
+            return [slot.worker for slot in self._slots if slot.worker is not None and not slot.replace.is_set()]
+
+        if self._memory_limit is not None:
+            self._spawn(watch_memory(staying, self._memory_limit, self.replace))
+
     def _retire(self, worker: WorkerProcess) -> None:
         """No more requests come to it; it may end what it began."""
         self._retiring.add(worker)
@@ -468,25 +493,6 @@ class WorkerSet:
     async def _see_off(self, worker: WorkerProcess) -> None:
         await worker.stop(self._timeout + STOP_GRACE)
         self._retiring.discard(worker)
-
-    async def _watch_memory(self, limit: int) -> None:
-        """Have workers replaced that grew beyond the limit; one that needs as much just for its model is left alone."""
-        told: set[int] = set()
-        while True:
-            await asyncio.sleep(MEMORY_INTERVAL)
-            for slot in self._slots:
-                worker = slot.worker
-                if worker is None or slot.replace.is_set():
-                    continue
-                memory = resident_memory(worker.facts["pid"])
-                if memory <= limit:
-                    continue
-                if worker.memory_when_ready <= limit:
-                    self._wish(slot, f"has {memory >> 20} MiB of memory, {limit >> 20} are allowed")
-                elif worker.id not in told:
-                    told.add(worker.id)
-                    needed = worker.memory_when_ready >> 20
-                    log.error("the model alone needs %d MiB of memory; %d are allowed to a worker", needed, limit >> 20)
 
 
 def _longer(pause: float) -> float:

@@ -19,7 +19,9 @@ def test_flags_become_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("modelport.package.creating.create", create)
     arguments = ["-o", "a.mpkg", "--python", "3.10", "--newest", "--keep-mlflow", "-r", "numpy>=1,<2, a[x,y]==1"]
+    arguments += ["--platform", "manylinux2014_aarch64"]
     result = CliRunner().invoke(modelport.cli.app, ["package", "create", "model", *arguments])
     assert result.exit_code == 0, result.output
     wanted = EnvironmentSettings("uv", None, "3.10", True, True, ("numpy>=1,<2", "a[x,y]==1"))
     assert (told[:3], told[3]) == (["model", "a.mpkg", None], wanted)
+    assert told[6].tags[0] == "manylinux_2_17_aarch64"

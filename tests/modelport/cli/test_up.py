@@ -37,12 +37,15 @@ def test_without_flags_it_is_as_the_settings_are(up: Any, tmp_path: Path) -> Non
 
 def test_every_flag_reaches_the_settings(up: Any) -> None:
     words = "--host 0.0.0.0 --port 1 --scoring-port 2 --scoring-processes 3 --store sqlite:///x.db --home h --offline --sandbox"
+    words += " --public-url https://ml.example.com --scoring-public-url http://ml.example.com:81/x"
     assert up(*words.split(), "--ssl-certfile", "c.pem", "--ssl-keyfile", "k.pem") == UpSettings(
         host="0.0.0.0",
         port=1,
         scoring_host="0.0.0.0",
         scoring_port=2,
         scoring_processes=3,
+        public_url="https://ml.example.com",
+        scoring_public_url="http://ml.example.com:81/x",
         store="sqlite:///x.db",
         home=Path("h"),
         ssl_certfile="c.pem",
@@ -60,3 +63,49 @@ def test_predictions_may_have_another_address(up: Any) -> None:
 def test_a_flag_wins_over_its_variable(up: Any) -> None:
     settings = up("--port", "1", MODELPORT_PORT="3", MODELPORT_SCORING_PORT="4", MODELPORT_STORE="sqlite:///y.db")
     assert (settings.port, settings.scoring_port, settings.store) == (1, 4, "sqlite:///y.db")
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("https://ml.example.com/", "https://ml.example.com"),
+        ("http://[::1]:81/a/b/", "http://[::1]:81/a/b"),
+        ("HTTPS://ML.example.com", "HTTPS://ML.example.com"),
+    ],
+)
+def test_public_addresses_are_what_clients_are_told(up: Any, given: str, taken: str) -> None:
+    settings = up("--public-url", given, MODELPORT_SCORING_PUBLIC_URL=given)
+    assert (settings.control_url, settings.scoring_url) == (taken, taken)
+    assert up("--scoring-public-url", given).control_url == "http://127.0.0.1:8000"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "ml.example.com",
+        "ftp://ml.example.com",
+        "https://",
+        "https:///x",
+        "http://x:y",
+        "http://x:0",
+        "http://x:99999",
+        "http://[::1",
+        "http://x/?a=1",
+        "http://x/#a",
+        "http://user:password@x",
+        "http://x y",
+        "http://x\\y",
+        "http://x\ny",
+        "http://bücher.example",
+        "",
+    ],
+)
+@pytest.mark.parametrize("flag", ["--public-url", "--scoring-public-url"])
+def test_what_is_no_base_url_is_refused(flag: str, given: str) -> None:
+    result = CliRunner().invoke(cli.app, ["up", flag, given])
+    assert (result.exit_code, flag in result.output) == (2, True)
+
+
+def test_both_addresses_cannot_be_one() -> None:
+    result = CliRunner().invoke(cli.app, ["up", "--port", "81", "--scoring-port", "81"])
+    assert (result.exit_code, "--scoring-port" in result.output) == (2, True)

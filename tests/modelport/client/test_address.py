@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from modelport.client.address import find_key, find_url, is_loopback
+from modelport.client.address import find_key, find_scoring_url, find_url, is_loopback
 from modelport.errors import InvalidInput, PermissionDenied, Unauthenticated
 
 HERE, ELSEWHERE = "http://127.0.0.1:8000", "https://models.example:8000"
@@ -59,6 +59,24 @@ def test_a_key_that_others_can_read_is_not_used(home: Path) -> None:
 def test_without_a_key_nothing_is_asked() -> None:
     with pytest.raises(Unauthenticated, match="neither MODELPORT_KEY nor"):
         find_key(None, HERE)
+
+
+@pytest.mark.parametrize(
+    ("url", "scoring_url"),
+    [
+        (HERE, "http://127.0.0.1:8001"),
+        ("https://models.example:9000/prefix", "https://models.example:9001"),
+        ("http://[::1]:8000", "http://[::1]:8001"),
+        ("https://models.example", "https://models.example:444"),
+    ],
+)
+def test_predictions_are_answered_at_the_next_port_if_not_told_otherwise(
+    url: str, scoring_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MODELPORT_SCORING_URL", raising=False)
+    assert find_scoring_url(url) == scoring_url
+    monkeypatch.setenv("MODELPORT_SCORING_URL", "https://score.example/")
+    assert find_scoring_url(url) == "https://score.example"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from modelport.control.checking import checks
 from modelport.control.secret import ADMIN_KEY, SECRET, written_once
 from modelport.domain.states import ProvisioningState
 from modelport.settings import UpSettings
-from modelport.store.store import Store
+from modelport.store.store import Store, _engine, _parsed
 from tests.modelport.store.samples import deployment, endpoint
 
 
@@ -57,6 +57,27 @@ def test_a_key_that_others_can_read(store: Store, settings: UpSettings) -> None:
     assert not secrets["is_well"]
     assert ADMIN_KEY in secrets["message"]
     assert SECRET not in secrets["message"].split()
+
+
+def test_a_store_that_is_away_hides_nothing_else(store: Store, settings: UpSettings) -> None:
+    add(store)
+    well = [check["name"] for check in checks(store, settings, {}, True) if check["name"] not in ("disk", "uv")]
+    assert well == ["store", "secrets", "interpreters", "routing", "deployment rent/blue"]
+    with _engine(_parsed(settings.store_url)).connect() as connection:
+        connection.exec_driver_sql("DROP TABLE settings")
+        connection.commit()
+    every = checks(store, settings, {}, True)
+    assert {"disk", "secrets", "uv", "interpreters", "routing"} <= {check["name"] for check in every}
+    assert "no such table" in found(store, settings, "store")["message"]
+    assert "in the store" in found(store, settings, "deployments")["message"]
+
+
+def test_a_key_that_is_gone(store: Store, settings: UpSettings) -> None:
+    (settings.home / SECRET).unlink()
+    secrets = found(store, settings, "secrets")
+    assert not secrets["is_well"]
+    assert SECRET in secrets["message"]
+    assert found(store, settings, "store")["is_well"]
 
 
 def test_scoring_that_lags_behind(store: Store, settings: UpSettings) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from modelport.control import routing
 from modelport.domain.access import Grant, Scope, User
@@ -13,16 +14,23 @@ from modelport.domain.revision import Revision
 from modelport.domain.states import ProvisioningState
 from modelport.store.store import Store
 from modelport.store.transaction import StoredCredential
-from modelport.supervisor.table import DeploymentRoute, EndpointRoute, Mirror, Table, WantedWorkers
+from modelport.supervisor.table import DeploymentRoute, EndpointRoute, Mirror, Probe, Table, WantedWorkers
 from tests.modelport.store.samples import NOW, deployment, endpoint
 
 
 def put(
-    store: Store, name: str, number: int = 1, state: Any = "live", settings: dict[str, int] | None = None, **more: Any
+    store: Store,
+    name: str,
+    number: int = 1,
+    state: Any = "live",
+    settings: dict[str, int] | None = None,
+    readiness: dict[str, int] | None = None,
+    **more: Any,
 ) -> None:
     """A revision of a deployment, which is added where it is not there."""
     about = deployment(name).model_copy(update=more)
     wanted = {"name": name, "endpoint_name": "rent", "request_settings": settings or {}, "instance_count": 2}
+    wanted["readiness_probe"] = readiness
     workers = WantedWorkers(f"rent/{name}/{number}", {}, 2, 60.0, None, "log")
     with store.writing() as transaction:
         if transaction.deployment("rent", name) is None:
@@ -41,7 +49,7 @@ def put(
 
 def table(store: Store) -> Table:
     with store.reading() as transaction:
-        return routing.table(transaction)
+        return routing.table(routing.Stored.read(transaction))
 
 
 def add_endpoint(store: Store, **more: Any) -> None:
@@ -62,6 +70,23 @@ def only_deployment(store: Store) -> DeploymentRoute:
 def test_an_endpoint_is_there_before_anything_answers_it(store: Store) -> None:
     add_endpoint(store)
     assert (only(store).name, only(store).deployments, only(store).mirror) == ("rent", [], None)
+
+
+def test_many_endpoints_take_no_more_questions_to_the_store_than_one(store: Store) -> None:
+    asked = []
+    event.listen(store._engine, "before_cursor_execute", lambda *about: asked.append(about[2]))
+    add_endpoint(store)
+    asked.clear()
+    table(store)
+    of_one = len(asked)
+    with store.writing() as transaction:
+        for number in range(20):
+            transaction.add_endpoint(endpoint(f"rent-{number}"))
+            transaction.put_credential(StoredCredential(endpoint(f"rent-{number}").id, "primary", 1, f"{number}"))
+    asked.clear()
+    routes = table(store).endpoints
+    assert (len(routes), len(asked)) == (21, of_one)
+    assert {credential.digest for route in routes for credential in route.credentials} == set(map(str, range(20)))
 
 
 def test_deployments_have_their_shares_and_the_mirror_is_one_that_is_there(store: Store) -> None:
@@ -155,3 +180,22 @@ def test_users_who_may_invoke_have_their_key_taken(store: Store, scope: Scope, o
 def test_client_errors_pass_where_a_property_says_so(store: Store, text: str, passes: bool) -> None:
     add_endpoint(store, properties={"modelport.pass_client_errors": text})
     assert only(store).pass_client_errors is passes
+
+
+def test_readiness_is_as_the_file_says_now(store: Store) -> None:
+    add_endpoint(store)
+    put(store, "blue", readiness={"period": 3, "success_threshold": 2})
+    (workers,) = table(store).workers
+    assert workers.readiness == Probe(initial_delay=10, period=3, timeout=2, failures=30, successes=2)
+    assert Table.from_dict(table(store).as_dict()).workers == [workers]
+    put(store, "green")
+    assert [workers.readiness is None for workers in table(store).workers] == [False, True]
+
+
+def test_those_with_traffic_are_started_first(store: Store) -> None:
+    add_endpoint(store, traffic={"green": 100})
+    for name in ("blue", "green"):
+        put(store, name)
+        put(store, name, 2, "starting")
+    assert table(store).workers[0].id == "rent/green/1"
+    assert len(table(store).workers) == 4

@@ -34,6 +34,18 @@ def test_it_can_be_called_where_a_loop_is_running(spec: WorkerSpec, tmp_path: Pa
     asyncio.run(in_a_notebook())
 
 
+def test_a_model_that_is_never_loaded_is_given_up(
+    spec: WorkerSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELPORT_BUILD_TIMEOUT", "1")
+    pid = tmp_path / "pid"
+    code = spec.model_path / "code" / "tiny_loader.py"
+    code.write_text(f"import os, time\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n")
+    with pytest.raises(WorkerFailed, match="the model was not loaded after 1 s"):
+        check(spec, tmp_path / "log")
+    assert not Path(f"/proc/{pid.read_text()}").exists()
+
+
 def test_what_the_model_writes_goes_to_the_log(spec: WorkerSpec, tmp_path: Path) -> None:
     code = spec.model_path / "code" / "tiny_loader.py"
     code.write_text("print('about to fail', flush=True)\nraise RuntimeError('no licence')\n")

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,6 +153,32 @@ def test_a_missing_compiler_is_named(
 def test_a_missing_header_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     case = Case("mp-native==1.0", archives=source(EXTENSION, native__c="#include <sasl/sasl.h>\n"))
     agrees_with("no_header", failure_of(case, tmp_path, capsys))
+
+
+def test_a_build_that_hangs_is_ended_with_all_that_it_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODELPORT_BUILD_TIMEOUT", "3")
+    pids = tmp_path / "pids"
+    hanging = (
+        "import os, subprocess\n"
+        "child = subprocess.Popen(['sleep', '600'])\n"
+        f"open({str(pids)!r}, 'a').write(f'{{os.getpid()}} {{child.pid}}')\n"
+        "child.wait()\n"
+    )
+    agrees_with("build_hangs", failure_of(Case("mp-native==1.0", archives=source(hanging)), tmp_path, capsys))
+    setup, child = pids.read_text().split()
+    until = time.monotonic() + 10
+    while any(_is_running(pid) for pid in (setup, child)):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def _is_running(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 # -- indexes -----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from modelport.environments.pip_configuration import as_uv_variables
+from modelport.environments.pip_configuration import as_uv_variables, of_uv_files
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +97,49 @@ def test_a_file_that_pip_could_not_read_either_says_nothing(home: Path) -> None:
 def test_pip_may_be_told_to_read_no_file(home: Path) -> None:
     _write(home / ".config" / "pip" / "pip.conf", "[global]\nindex-url = https://user.org\n")
     assert as_uv_variables({"PIP_CONFIG_FILE": os.devnull}) == {}
+
+
+OF_UV = """
+no-index = true
+index-url = "https://old.org"
+find-links = ["wheels", "https://links.org"]
+
+[[index]]
+name = "mine"
+url = "https://mine.org"
+default = true
+
+[[index]]
+name = "more"
+url = "https://more.org"
+
+[[index]]
+url = "https://flat.org"
+format = "flat"
+
+[[index]]
+name = "torch"
+url = "https://torch.org"
+explicit = true
+
+[pip]
+extra-index-url = ["https://pip.org"]
+"""
+
+
+def test_what_only_uvs_files_name_is_told_to_others_in_its_variables(home: Path) -> None:
+    assert of_uv_files({}) == {}
+    folder = home / ".config" / "uv"
+    _write(folder / "uv.toml", OF_UV)
+    assert of_uv_files({}) == {
+        "UV_DEFAULT_INDEX": "mine=https://mine.org",
+        "UV_INDEX": "https://pip.org more=https://more.org",
+        "UV_FIND_LINKS": f"https://flat.org,{folder}/wheels,https://links.org",
+        "UV_NO_INDEX": "true",
+    }
+    given = {"UV_DEFAULT_INDEX": "https://own.org", "UV_INDEX": "https://first.org", "UV_FIND_LINKS": "/one"}
+    found = {**given, **of_uv_files(given)}
+    assert found["UV_DEFAULT_INDEX"] == "https://own.org"
+    assert found["UV_INDEX"] == "https://first.org https://pip.org more=https://more.org"
+    assert found["UV_FIND_LINKS"].startswith("/one,https://flat.org")
+    assert of_uv_files({"UV_CONFIG_FILE": str(home / "none.toml")}) == {}

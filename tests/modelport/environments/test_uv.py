@@ -1,6 +1,7 @@
 """How uv is run: with whose indexes and credentials, and without a secret in what is kept of its words."""
 
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from modelport.environments import uv
 from modelport.environments.uv import UvFailed
+from modelport.errors import EnvironmentFailed, InvalidInput
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,25 @@ def test_uv_finds_no_interpreter_by_itself_and_downloads_none(monkeypatch: pytes
     variables = uv.variables()
     assert variables["UV_PYTHON_DOWNLOADS"] == "never"
     assert not {"VIRTUAL_ENV", "CONDA_PREFIX"} & set(variables)
+
+
+@pytest.mark.parametrize("given", ["soon", "0", "-1", "nan", "inf"])
+def test_a_limit_that_is_none_is_refused(given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELPORT_BUILD_TIMEOUT", given)
+    with pytest.raises(InvalidInput, match="MODELPORT_BUILD_TIMEOUT"):
+        uv.run(["--version"], tmp_path / "log", tmp_path)
+
+
+def test_what_waits_for_an_index_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELPORT_BUILD_TIMEOUT", "0.5")
+    (tmp_path / "wanted.in").write_text("mp-colours\n")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        index = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        arguments = ["pip", "compile", "wanted.in", "--default-index", index]
+        with pytest.raises(EnvironmentFailed, match=r"^uv pip compile was not done after 0\.5 s") as raised:
+            uv.run(arguments, tmp_path / "log", tmp_path)
+    assert raised.value.code == "ENVIRONMENT_TIMED_OUT"
+    assert "ended after 0.5 s" in (tmp_path / "log").read_text()
 
 
 def test_what_uv_answers_is_returned_and_what_it_remarks_is_logged(tmp_path: Path) -> None:

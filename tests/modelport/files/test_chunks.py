@@ -16,7 +16,8 @@ from modelport.files.chunk import Chunk
 from modelport.files.json_chunks import read_lines
 from modelport.files.source import Source
 from modelport_runtime.columns import unpack
-from modelport_runtime.schema import ColSpec, Schema
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec
 
 SCHEMA = Schema([ColSpec("double", "x"), ColSpec("string", "s")])
 

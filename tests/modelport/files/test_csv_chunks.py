@@ -22,7 +22,8 @@ from modelport_runtime.errors import InvalidInput
 from modelport_runtime.payload import column_blocks, decoding
 from modelport_runtime.payload.casting import cast_frame
 from modelport_runtime.policy import LENIENT
-from modelport_runtime.schema import ColSpec, Schema
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec
 
 TYPES = ("double", "float", "long", "integer", "boolean", "string")
 CELLS = {

@@ -21,6 +21,7 @@ from modelport.model import package
 from modelport.model.environment_spec import EnvironmentSpec
 from modelport.package import archive, creating, wheels
 from modelport.package.creating import create
+from modelport.package.platforms import this_machine
 from modelport.settings import EnvironmentSettings
 from tests.modelport.package import tiny
 
@@ -169,7 +170,7 @@ def test_what_has_no_wheel_becomes_the_same_wheel_each_time(place: Callable[[Pat
     for number in (1, 2):
         folder = tmp_path / f"work-{number}" / "wheels"
         folder.parent.mkdir()
-        locks.append(wheels.collect((line,), files, OWN, spec, None, folder, tmp_path / "log"))
+        locks.append(wheels.collect((line,), files, OWN, this_machine(), spec, None, folder, tmp_path / "log"))
         (wheel,) = folder.iterdir()
         assert wheel.name == "tinylib-1.0-py3-none-any.whl"
         contents.append(wheel.read_bytes())
@@ -182,6 +183,6 @@ def test_what_no_index_has_is_told_with_its_name(tmp_path: Path) -> None:
     spec = EnvironmentSpec(options=("--no-index", f"--find-links {tmp_path.as_uri()}"))
     line = f"tinylib==1.0 --hash=sha256:{'0' * 64}"
     with pytest.raises(ModelportError) as error:
-        wheels.collect((line,), tmp_path, OWN, spec, None, tmp_path / "wheels", tmp_path / "log")
+        wheels.collect((line,), tmp_path, OWN, this_machine(), spec, None, tmp_path / "wheels", tmp_path / "log")
     assert error.value.code == "PACKAGE_WHEELS_MISSING"
     assert "tinylib has none and cannot be built" in error.value.message

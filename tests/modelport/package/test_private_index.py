@@ -31,11 +31,17 @@ def keyring(user: User, index: Index) -> None:
     )
 
 
+def file_of_uv(user: User, index: Index) -> None:
+    file = user.folder / "home" / ".config" / "uv" / "uv.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(f'[[index]]\nurl = "{index.url_of(f"{ways.USER}:{ways.PASSWORD}")}"\ndefault = true\n')
+
+
 @pytest.mark.parametrize(
     "way",
     [
         ways.netrc, ways.url_for_uv, ways.variables_of_uv, ways.variable_of_pip, ways.file_of_the_model,
-        ways.address_in_the_model, ways.variables_named_in_the_model, keyring,
+        ways.address_in_the_model, ways.variables_named_in_the_model, keyring, file_of_uv,
     ],
 )  # fmt: skip
 def test_wheels_are_fetched_and_the_password_is_written_nowhere(

@@ -48,13 +48,25 @@ def endpoint(*deployments: DeploymentRoute, mirror: Mirror | None = None, **chan
 
 
 class Bench:
-    def __init__(self, folder: Path, access_log: str = "off", max_body: int = 1 << 20) -> None:
+    """One scoring process; ``beside``: it is the second of two, and that one the first."""
+
+    def __init__(
+        self,
+        folder: Path,
+        access_log: str = "off",
+        max_body: int = 1 << 20,
+        processes: int = 1,
+        beside: "Bench | None" = None,
+    ) -> None:
         self.folder = folder
-        self.descriptor = shared_memory(1, MAX_DEPLOYMENTS)
-        self.memory = Memory(self.descriptor, 1)
+        self.descriptor = shared_memory(processes, MAX_DEPLOYMENTS) if beside is None else os.dup(beside.descriptor)
+        self.memory = Memory(self.descriptor, processes)
         self.overrun: list[int] = []
+        number = 0 if beside is None else 1
         settings = AddressSettings(max_body, 1 << 24, access_log, False, None, None, False)
-        self.scoring = EndpointScoring(settings, self.descriptor, 0, 1, lambda id: None, self.overrun.append)
+        self.scoring = EndpointScoring(
+            settings, self.descriptor, number, processes, lambda id: None, self.overrun.append
+        )
         self.peers: list[Peer] = []
         self.clients: list[Client] = []
 

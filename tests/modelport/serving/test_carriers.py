@@ -16,21 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelport import columnar
+from modelport_runtime.data_types import Array, DataType, Map, Object, Property, Scalar
 from modelport_runtime.flavors.predictor import Predictor
 from modelport_runtime.policy import LENIENT, STRICT, Policy
-from modelport_runtime.schema import (
-    Array,
-    ColSpec,
-    DataType,
-    Map,
-    Object,
-    Property,
-    Scalar,
-    Schema,
-    Signature,
-    TensorSpec,
-)
+from modelport_runtime.schema import Schema, Signature
 from modelport_runtime.scoring import Form, Request, Scorer
+from modelport_runtime.specs import ColSpec, TensorSpec
 
 MIB = 1 << 20
 

@@ -1,6 +1,7 @@
 """Endpoints: who may ask, who answers, and what an answer says."""
 
 import asyncio
+import base64
 import itertools
 import json
 import re
@@ -48,6 +49,7 @@ CREDENTIALS: dict[str, dict[str, str]] = {
     "expired": {"authorization": "Bearer old"},
     "no_bearer": {"authorization": KEY},
     "basic": {"authorization": f"Basic {KEY}"},
+    "wrong_password": {"authorization": f"Basic {base64.b64encode(b'x:wrong').decode()}"},
 }
 BELOW = [
     "",
@@ -84,8 +86,27 @@ def test_who_has_no_credential_sees_the_same_whether_there_is_an_endpoint_or_not
             (answer,) = answers
             assert answer.startswith(b"HTTP/1.1 401 ")
             assert b"www-authenticate: Bearer\r\n" in answer
+            asks_browsers = method == "GET" and path.startswith(("/docs", "/openapi.json", "/swagger.json", "/v2"))
+            assert (b'www-authenticate: Basic realm="endpoint"\r\n' in answer) == asks_browsers
             assert b"azureml-model-deployment" not in answer
         assert bench.requests(1) == {}
+
+    run(tmp_path, test)
+
+
+def test_a_browser_sees_documents_with_the_key_as_its_password_and_asks_for_no_prediction(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.workers("churn/blue/1")
+        bench.apply(endpoint(deployment("blue", 100)))
+        password = {"authorization": f"Basic {base64.b64encode(f'me:{KEY}'.encode()).decode()}"}
+        for path in BELOW:
+            answer = await raw(bench, "GET", AT + path.format("churn"), password)
+            is_document = path.startswith(("/docs", "/openapi.json", "/swagger.json", "/v2"))
+            assert answer.startswith(b"HTTP/1.1 401 ") != is_document, path
+            for method in ("POST", "OPTIONS", "DELETE", "HEAD"):
+                refused = await raw(bench, method, AT + path.format("churn"), password)
+                assert refused.startswith(b"HTTP/1.1 401 "), (method, path)
+        assert b"swagger-ui" in await raw(bench, "GET", AT + "/docs", password)
 
     run(tmp_path, test)
 
@@ -395,6 +416,44 @@ def test_more_than_may_be_open_is_429(tmp_path: Path) -> None:
         assert (await first.answer())[:2] == (200, [1])
 
     run(tmp_path, test)
+
+
+def test_what_may_be_open_is_for_all_scoring_processes_together(tmp_path: Path) -> None:
+    async def both(bench: Bench, beside: Bench) -> None:
+        peers = [(await each.workers("churn/blue/1"))[0] for each in (bench, beside)]
+        limits = limited(max_concurrent=1, max_open=2)
+        bench.apply(limits)
+        beside.apply(limits)
+        here, there, waiting = bench.client(), beside.client(), bench.client()
+        for client, peer in ((here, peers[0]), (there, peers[1])):
+            await client.send("POST", AT + "/score", BODY, **JSON)
+            sent = await peer.next(wire.INFER)
+        for each in (bench, beside):
+            assert (await each.client().ask("POST", AT + "/score", BODY, **JSON))[0] == 429
+        peers[1].result(sent.id, b"[1]")
+        assert (await there.answer())[0] == 200
+        await waiting.send("POST", AT + "/score", BODY, **JSON)  # a worker has one at a time: this waits
+        await asyncio.sleep(0.05)
+        assert (await beside.client().ask("POST", AT + "/score", BODY, **JSON))[0] == 429
+        assert waiting.writer is not None
+        waiting.writer.close()
+        await asyncio.sleep(0.05)
+        assert list(bench.memory.counted(1)) == [1, 0]
+        bench.apply(limited())  # a limit that no file sets is each process's own
+        assert list(bench.memory.counted(1)) == [0, 0]
+        bench.apply(limits)
+        assert list(bench.memory.counted(1)) == [1, 0]
+
+    async def test(bench: Bench) -> None:
+        (tmp_path / "beside").mkdir()
+        beside = Bench(tmp_path / "beside", processes=2, beside=bench)
+        await beside.listen()
+        try:
+            await both(bench, beside)
+        finally:
+            await beside.close()
+
+    run(tmp_path, test, processes=2)
 
 
 def test_what_no_worker_took_in_time_is_429(tmp_path: Path) -> None:

@@ -97,6 +97,28 @@ def test_a_request_ends_in_the_deployment_it_was_given_to(tmp_path: Path) -> Non
     run(tmp_path, test)
 
 
+def test_what_waits_for_a_set_that_never_came_is_answered_by_the_one_that_takes_its_place(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.row("churn/blue/1", [])
+        bench.apply(endpoint(deployment("blue", 100)))
+        clients = [bench.client() for _ in range(3)]
+        for client in clients:
+            await client.send("POST", SCORE, BODY, **JSON)
+        await asyncio.sleep(0.1)
+        (new,) = await bench.workers("churn/blue/2")
+        bench.apply(endpoint(deployment("blue", 100, workers="churn/blue/2")))
+        drained = asyncio.Event()
+        bench.scoring.leave("churn/blue/1", drained.set)
+        await asyncio.wait_for(drained.wait(), 5)
+        for _ in clients:
+            new.result((await new.next(wire.INFER)).id, b"[2]")
+        for client in clients:
+            assert (await client.answer())[:2] == (200, [2])
+        assert bench.requests(1) == {200: 3}
+
+    run(tmp_path, test)
+
+
 def test_a_set_is_not_drained_before_its_copies_are_answered(tmp_path: Path) -> None:
     from modelport.supervisor.table import Mirror
 

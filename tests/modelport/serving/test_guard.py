@@ -1,5 +1,6 @@
 """Whose header is accepted."""
 
+import base64
 import time
 
 import pytest
@@ -53,3 +54,42 @@ def test_a_token_ends_also_when_it_was_accepted_just_before(monkeypatch: pytest.
 
 def test_the_hash_is_no_key() -> None:
     assert not Guard([credential("one")]).admits(b"Bearer " + credential("one").digest.encode())
+
+
+def basic(pair: bytes) -> bytes:
+    return b"Basic " + base64.b64encode(pair)
+
+
+@pytest.mark.parametrize("header", [basic(b"anybody:one"), basic(b":two"), basic(b"x:one").replace(b"Basic", b"bAsIc")])
+def test_a_password_is_accepted_whoever_the_user_is_and_opens_nothing_else(header: bytes) -> None:
+    guard = Guard([credential("one"), credential("two")])
+    assert guard.admits_password(header)
+    assert not guard.admits(header)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        b"",
+        b"Basic",
+        b"Basic ",
+        b"Basic one",
+        b"Basic x:one",
+        b"Bearer one",
+        b"Basic \xff\xfe",
+        basic(b"one"),
+        basic(b"one:"),
+        basic(b"one:one2"),
+        basic(b"x:x:one"),
+        basic(b"x: one"),
+        basic(b"x:old"),
+        basic(b"x:one")[:-2],
+        basic(b"x:one") + b" " + basic(b"x:one"),
+        b"Digest " + base64.b64encode(b"x:one"),
+    ],
+)
+def test_no_other_password_is(header: bytes | None) -> None:
+    guard = Guard([credential("one"), credential("old", time.time() - 1)])
+    assert not guard.admits_password(header)
+    assert not Guard([]).admits_password(header)

@@ -10,25 +10,14 @@ import pytest
 
 from modelport.model.example_request import example_of
 from modelport.serving import json_schema
+from modelport_runtime.data_types import AnyType, Array, DataType, Map, Object, Property, Scalar
 from modelport_runtime.enforcement.data import enforce
 from modelport_runtime.enforcement.params import enforce_params
 from modelport_runtime.payload import decoding
 from modelport_runtime.payload.encoding import encode_predictions
 from modelport_runtime.policy import LENIENT, STRICT
-from modelport_runtime.schema import (
-    AnyType,
-    Array,
-    ColSpec,
-    DataType,
-    Map,
-    Object,
-    ParamSpec,
-    Property,
-    Scalar,
-    Schema,
-    Signature,
-    TensorSpec,
-)
+from modelport_runtime.schema import Schema, Signature
+from modelport_runtime.specs import ColSpec, ParamSpec, TensorSpec
 
 SCALARS = ("boolean", "integer", "long", "float", "double", "string", "binary", "datetime")
 LINE = Object((Property("text", Scalar("string")), Property("weight", Scalar("double"), False)))

@@ -11,8 +11,8 @@ from modelport.serving.metadata import model_metadata
 from modelport.serving.open_inference import INFER_STATUS, VERSION, OpenInference
 from modelport.serving.served_model import ServedModel
 from modelport_runtime import wire
+from modelport_runtime.data_types import SCALAR_TYPES
 from modelport_runtime.payload.open_inference import response
-from modelport_runtime.schema import SCALAR_TYPES
 from tests.modelport.serving.test_routes import Bench, Client, run  # noqa: F401  run is a fixture
 
 INFER = "/v2/models/m/infer"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from modelport.supervisor.settings import Settings
-from modelport.supervisor.table import EndpointRoute, Liveness, Table, WantedWorkers
+from modelport.supervisor.table import EndpointRoute, Probe, Table, WantedWorkers
 from modelport.workers.spec import worker_spec
 from tests.support.saved import ROOT
 
@@ -83,7 +83,7 @@ class Bench:
         """Its addresses are there; nobody needs to be behind them yet."""
         assert self.process is not None
         assert self.process.poll() is None, self.log()
-        return "scoring at http://" in self.log().rpartition("stopping:")[2]
+        return "endpoints at http://" in self.log().rpartition("stopping:")[2]
 
     def stop(self) -> int:
         assert self.process is not None
@@ -121,7 +121,8 @@ class Bench:
         count: int = 1,
         act: str = "serve",
         timeout: float = 5.0,
-        liveness: Liveness | None = None,
+        liveness: Probe | None = None,
+        readiness: Probe | None = None,
     ) -> WantedWorkers:
         self.models += 1
         folder = model(self.folder / f"m{self.models}", act)
@@ -130,7 +131,7 @@ class Bench:
         home = ROOT / ".cache" / "modelport-home"
         spec = worker_spec(folder, content, sys.executable, home, workers=1, name="m", threads=1, max_body=1 << 20)
         log = str(self.folder / "logs" / id.replace("/", "-"))
-        return WantedWorkers(id, spec.as_dict(), count, timeout, None, log, liveness)
+        return WantedWorkers(id, spec.as_dict(), count, timeout, None, log, liveness, readiness=readiness)
 
     def told_control(self) -> list[dict[str, Any]]:
         return _lines(self.folder / "control")

@@ -13,7 +13,7 @@ import pytest
 
 from modelport.errors import CannotStart
 from modelport.supervisor.run_folder import RunFolder
-from modelport.supervisor.table import Liveness
+from modelport.supervisor.table import Probe
 from tests.modelport.supervisor.bench import Bench
 
 
@@ -118,7 +118,7 @@ def test_a_worker_that_is_killed_is_replaced(bench: Bench) -> None:
 
 
 def test_a_worker_that_takes_no_notice_of_anything_is_replaced(bench: Bench) -> None:
-    bench.want(1, bench.wanted(count=2, timeout=0.0, liveness=Liveness(0.2, 0.2, 0.3, 2)))
+    bench.want(1, bench.wanted(count=2, timeout=0.0, liveness=Probe(0.2, 0.2, 0.3, 2)))
     stopped, other = bench.report("e/blue/1", "ready", 2)["pids"]
     os.kill(stopped, signal.SIGSTOP)
     report = bench.until(lambda: (r := bench.report("e/blue/1", "ready", 2))["restarts"] == 1 and r)
@@ -126,6 +126,46 @@ def test_a_worker_that_takes_no_notice_of_anything_is_replaced(bench: Bench) -> 
     assert other in report["pids"]
     assert "was silent 2 times for 0.3 s: it is being replaced" in bench.log()
     bench.until(lambda: not Path(f"/proc/{stopped}").exists())
+
+
+def test_a_worker_that_is_not_ready_is_given_nothing_until_it_is(bench: Bench) -> None:
+    probe = Probe(0.2, 0.1, 0.2, failures=3, successes=2)
+    wanted = bench.wanted(count=2, readiness=probe)
+    bench.want(1, wanted)
+    pids = bench.report("e/blue/1", "ready", 2)["pids"]
+    stopped = pids[0]
+    os.kill(stopped, signal.SIGSTOP)
+    bench.report("e/blue/1", "ready", 1)
+    assert _resting(bench) == [stopped]
+    os.kill(stopped, signal.SIGCONT)
+    report = bench.report("e/blue/1", "ready", 2)
+    assert (report["restarts"], report["pids"], _resting(bench)) == (0, pids, [])
+    os.kill(stopped, signal.SIGSTOP)
+    bench.report("e/blue/1", "ready", 1)
+    bench.want(2, replace(wanted, readiness=None))  # it is not looked at any more
+    assert bench.report("e/blue/1", "ready", 2)["restarts"] == 0
+    assert _resting(bench) == []
+    bench.want(3, replace(wanted, readiness=probe))
+    bench.report("e/blue/1", "ready", 1)
+    os.kill(stopped, signal.SIGCONT)
+    bench.report("e/blue/1", "ready", 2)
+
+
+def test_both_probes_may_look_at_once_and_a_worker_that_is_replaced_is_ready(bench: Bench) -> None:
+    probes = {"readiness": Probe(0.0, 0.05, 0.2, 1), "liveness": Probe(0.0, 0.05, 0.2, 4)}
+    bench.want(1, bench.wanted(count=2, timeout=0.0, **probes))
+    stopped, other = bench.report("e/blue/1", "ready", 2)["pids"]
+    os.kill(stopped, signal.SIGSTOP)
+    bench.report("e/blue/1", "ready", 1)
+    report = bench.report("e/blue/1", "ready", 2)
+    assert (report["restarts"], other in report["pids"], stopped in report["pids"]) == (1, True, False)
+    assert _resting(bench) == []
+
+
+def _resting(bench: Bench) -> list[int]:
+    """Who is to be given nothing, as scoring was told last."""
+    row = [line["row"] for line in bench.told_scoring(0) if "row" in line][-1]
+    return [worker["pid"] for worker in row["workers"] if worker["resting"]]
 
 
 # -- what is not wanted any more

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from modelport.validation.answers import differences, misfits
-from modelport_runtime.schema import Array, ColSpec, Map, Object, Property, Scalar, Schema, TensorSpec
+from modelport_runtime.data_types import Array, Map, Object, Property, Scalar
+from modelport_runtime.schema import Schema
+from modelport_runtime.specs import ColSpec, TensorSpec
 
 ONE = Schema((ColSpec(Scalar("double"), "y"),))
 UNNAMED = Schema((ColSpec(Scalar("long")),))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -449,13 +450,54 @@ def test_a_call_past_its_deadline_costs_its_worker_but_not_its_neighbours(run: A
         assert await answer_of(unstarted_done) == b"done"
         first.result(neighbour.id)
         assert await answer_of(neighbour_done) == b"done"
+        late, late_done = bench.ask()
+        await first.next(wire.INFER)  # it has said something: it goes on until another takes its place
+        await bench.list(second)
+        assert (await first.next(wire.CANCEL)).id == late.id
+        first.give_back(late.id)
+        second.result((await second.next(wire.INFER)).id)
+        assert await answer_of(late_done) == b"done"
+        first.result(slow.id)
         bench.ask()
         await second.next(wire.INFER)
-        first.result(slow.id)
-        await settled()
         assert first.inbox.empty()
 
     run(test, timeout=1.5)
+
+
+@pytest.mark.parametrize("user_code", [True, False])
+def test_a_worker_that_only_was_late_goes_on_until_it_is_replaced(run: Any, user_code: bool) -> None:
+    async def test(bench: Bench) -> None:
+        old = await bench.add(user_code)
+        slow, slow_done = bench.ask()
+        await old.next(wire.INFER)
+        if user_code:
+            old.begin(slow.id)
+        await asyncio.sleep(0.3)
+        behind, behind_done = bench.ask()
+        await old.next(wire.INFER)
+        assert await code_of(slow_done) == "DEADLINE_EXCEEDED"
+        assert (bench.overrun, bench.pool.ready) == ([old.address.id], False)
+        assert (await old.next(wire.CANCEL)).id == behind.id
+        if user_code:
+            old.give_back(behind.id)  # its socket is read, whatever its threads do
+        waiting, waiting_done = bench.ask()
+        await settled()
+        assert old.inbox.empty()
+        old.result(slow.id, b"late")
+        for id, done in ((behind.id, behind_done), (waiting.id, waiting_done)):
+            assert (await old.next(wire.INFER)).id == id
+            old.result(id)
+            assert await answer_of(done) == b"done"
+        assert bench.pool.ready
+        new = await bench.add(user_code)
+        await bench.list(new)
+        bench.ask()
+        await new.next(wire.INFER)
+        await asyncio.wait_for(old.closed.wait(), 5)
+        assert bench.overrun == [old.address.id]
+
+    run(test, timeout=0.5)
 
 
 @pytest.mark.parametrize("user_code", [True, False])
@@ -831,3 +873,73 @@ def test_a_shorter_wait_holds_for_those_that_wait_already(run: Any) -> None:
         assert [await code_of(done) for done in (first, second)] == ["REQUEST_LIMIT_EXCEEDED"] * 2
 
     run(test)
+
+
+def test_a_worker_that_rests_ends_what_it_has_and_gets_nothing_new(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        first, second = await bench.add(), await bench.add()
+
+        async def rest(*resting: Peer) -> None:
+            await bench.pool.update([replace(peer.address, resting=peer in resting) for peer in bench.peers])
+
+        (call, done), _ = bench.ask(), bench.ask()
+        await first.next(wire.INFER)
+        second.result((await second.next(wire.INFER)).id)
+        await rest(first)
+        assert bench.pool.ready
+        for _ in range(2):
+            bench.ask()
+            second.result((await second.next(wire.INFER)).id)
+        first.result(call.id)
+        assert await answer_of(done) == b"done"
+        await rest(first, second)
+        assert not bench.pool.ready
+        _, answered = bench.ask()
+        await settled()
+        assert (bench.pool.waiting, first.inbox.empty(), second.inbox.empty()) == (1, True, True)
+        await rest(second)
+        first.result((await first.next(wire.INFER)).id)
+        assert await answer_of(answered) == b"done"
+        assert (first.connections, second.connections, bench.overrun) == (1, 1, [])
+
+    run(test)
+
+
+def test_what_waits_is_handed_over_with_what_is_left_of_its_time(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        heir = Bench(bench.folder / "heir", timeout=0.9)
+        heir.folder.mkdir()
+        try:
+            begun = await bench.add(user_code=True)
+            (first, first_done), (_, second_done) = bench.ask(), bench.ask()
+            for _ in range(2):
+                await begun.next(wire.INFER)
+            begun.begin(first.id)
+            await asyncio.sleep(0.3)
+            _, own_done = heir.ask(b"own")
+            await bench.list()  # no worker is left for what comes back
+            gone, _ = bench.ask(b"gone")
+            _, waiting_done = bench.ask(b"waiting")
+            bench.pool.hand_over(heir.pool)
+            begun.give_back((await begun.next(wire.CANCEL)).id)
+            await settled()
+            bench.pool.cancel(gone)  # its route knows the pool that it came to
+            _, after_done = bench.ask(b"after")
+            assert (bench.pool.open, bench.pool.waiting, heir.pool.waiting) == (1, 0, 4)
+            begun.result(first.id)
+            assert await answer_of(first_done) == b"done"
+            assert await code_of(second_done) == "DEADLINE_EXCEEDED"
+            assert (own_done.done(), waiting_done.done()) == (False, False)
+            peer = await heir.add()
+            for body, done in ((b"after", after_done), (b"waiting", waiting_done), (b"own", own_done)):
+                sent = await peer.next(wire.INFER)
+                assert sent.body == body
+                peer.result(sent.id)
+                assert await answer_of(done) == b"done"
+            assert (bench.pool.open, heir.pool.open) == (0, 0)
+        finally:
+            heir.pool.close()
+            for peer in heir.peers:
+                await peer.die()
+
+    run(test, timeout=0.8)

@@ -16,10 +16,11 @@ import uvloop
 
 import modelport_runtime
 from modelport.errors import WorkerFailed
-from modelport.workers import process
+from modelport.workers import memory, process
 from modelport.workers.comparing import Comparison
 from modelport.workers.process import WorkerAddress, WorkerSet
 from modelport.workers.spec import WorkerSpec
+from modelport.workers.turns import Turns
 
 SCRIPT = '''
 """Speaks the control connection's part of the wire, and does at each start what the plan says."""
@@ -81,6 +82,7 @@ class Bench:
         plan: list[str],
         python: str = sys.executable,
         memory_limit: int | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self.starts_folder = folder / "starts"
         self.run_folder = folder / "run"
@@ -103,7 +105,9 @@ class Bench:
             allow_python_mismatch=False,
         )
         self.tables: list[list[WorkerAddress]] = []
-        self.set = WorkerSet(self.spec, count, self.run_folder, self.tables.append, 0.0, memory_limit, look=Comparison)
+        self.set = WorkerSet(
+            self.spec, count, self.run_folder, self.tables.append, 0.0, memory_limit, look=Comparison, turns=turns
+        )
 
     def pids(self) -> list[int]:
         """Processes of all starts so far, in their order."""
@@ -239,6 +243,34 @@ def test_a_start_that_is_given_up_leaves_nothing(run: Any) -> None:
             await starting
 
     run(test, "hang", count=2)
+
+
+def test_where_one_cannot_start_those_whose_turn_has_not_come_never_do(run: Any) -> None:
+    async def test(bench: Bench) -> None:
+        with pytest.raises(WorkerFailed):
+            await bench.set.start()
+        await asyncio.sleep(0.3)
+        assert len(bench.pids()) <= 2  # the second may have begun at that moment
+
+    run(test, "exit", "serve", count=5, turns=Turns(1))
+
+
+def test_workers_start_in_turn_and_one_that_takes_another_s_place_waits_for_nobody(run: Any) -> None:
+    turns = Turns(1)
+
+    async def test(bench: Bench) -> None:
+        bench.set.begin()
+        await bench.until(lambda: bool(bench.tables) and len(bench.tables[-1]) == 3)
+        assert [len(table) for table in bench.tables] == [1, 2, 3]
+        async with turns.turn():
+            os.kill(bench.pids()[0], signal.SIGKILL)
+            await bench.until(lambda: len(bench.tables[-1]) == 3 and len(bench.pids()) == 4)
+            bench.set.resize(4)
+            await asyncio.sleep(0.3)
+            assert len(bench.pids()) == 4
+        await bench.until(lambda: len(bench.tables[-1]) == 4)
+
+    run(test, "serve", count=3, turns=turns)
 
 
 def test_a_worker_that_dies_is_taken_off_the_table_and_replaced(run: Any) -> None:
@@ -494,7 +526,7 @@ def test_a_stop_takes_along_what_is_being_added_and_taken_away(run: Any) -> None
 def test_a_worker_that_grows_beyond_its_memory_is_replaced_in_good_order(
     run: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(process, "MEMORY_INTERVAL", 0.05)
+    monkeypatch.setattr(memory, "MEMORY_INTERVAL", 0.05)
 
     async def test(bench: Bench) -> None:
         await bench.set.start()
@@ -509,7 +541,7 @@ def test_a_worker_that_grows_beyond_its_memory_is_replaced_in_good_order(
 def test_a_model_that_alone_needs_more_memory_is_told_once_and_left_alone(
     run: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(process, "MEMORY_INTERVAL", 0.05)
+    monkeypatch.setattr(memory, "MEMORY_INTERVAL", 0.05)
 
     async def test(bench: Bench) -> None:
         await bench.set.start()

@@ -190,9 +190,8 @@ class Applying:
             return
         if not self._dry_run:
             after = {key: wanted for key, (_, wanted) in changes.items()}
-            if "traffic" in changes:  # what is not named has nothing
-                before, wanted = changes["traffic"]
-                after["traffic"] = {**dict.fromkeys(before, 0), **wanted}
+            if "traffic" in after and current is not None:
+                after["traffic"] = current.shares_for(after["traffic"])
             self._client.update_online_endpoint(spec.name, after)
             wait_for_endpoint(self._client, spec.name)
         yield Outcome(f"online-endpoint/{spec.name}", "updated", changes)

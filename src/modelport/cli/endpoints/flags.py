@@ -1,5 +1,7 @@
 """Options that several nouns have, spelled as az spells them."""
 
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -38,8 +40,15 @@ Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 Local = Annotated[bool, typer.Option("--local", help="Accepted: all of it is local.")]
 Web = Annotated[bool, typer.Option("--web", help="Accepted; there is no studio to open yet.")]
 MaxResults = Annotated[int | None, typer.Option("-r", "--max-results", min=1, metavar="N", help="The newest N.")]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="30m, 12h or 7d ago, or a time as 2026-01-31T08:00.")
+]
 IncludeArchived = Annotated[bool, typer.Option("--include-archived", help="Archived ones as well.")]
 ArchivedOnly = Annotated[bool, typer.Option("--archived-only", help="None but archived ones.")]
+
+
+_AGO = re.compile(r"(\d{1,6})([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def archived(include_archived: bool, archived_only: bool) -> bool | None:
@@ -47,6 +56,17 @@ def archived(include_archived: bool, archived_only: bool) -> bool | None:
     if include_archived and archived_only:
         raise typer.BadParameter("give one of --include-archived and --archived-only")
     return True if archived_only else None if include_archived else False
+
+
+def moment(text: str) -> datetime:
+    """What ``--since`` means; a time without a zone is local."""
+    ago = _AGO.fullmatch(text.strip())
+    try:
+        if ago is not None:
+            return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        return datetime.fromisoformat(text.strip()).astimezone()
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"'{text}' is no time", param_hint="--since") from None
 
 
 def pairs(words: list[str] | None, flag: str) -> dict[str, str] | None:

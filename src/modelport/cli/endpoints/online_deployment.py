@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from modelport.cli.endpoints.command import Command, log
+from modelport.cli.endpoints.command import Command
 from modelport.cli.endpoints.edits import Edits
 from modelport.cli.endpoints.flags import (
     Add,
@@ -54,7 +54,10 @@ def create(
         bool, typer.Option("--all-traffic", help="It gets all of the traffic once it is ready.")
     ] = False,
     with_package: Annotated[
-        bool, typer.Option("--with-package", help="Accepted: the environment is always locked, built and kept.")
+        bool,
+        typer.Option(
+            "--with-package", help="Package the model first, as environment ENDPOINT-NAME; the deployment is of that."
+        ),
     ] = False,
     set: Set = None,
     no_wait: NoWait = False,
@@ -74,13 +77,13 @@ def create(
             "traffic moves once the deployment is ready: not with --no-wait", param_hint="--all-traffic"
         )
     tell_accepted(local, web)
-    if with_package:
-        log.warning(
-            "--with-package says nothing more: an environment is locked, built once and kept, as a package's is"
-        )
     flags = {"name": name, "endpoint_name": endpoint_name}
     with connect() as client:
         spec = read(OnlineDeploymentSpec, file, flags, Edits(set))
+        if with_package:
+            from modelport.cli.endpoints.with_package import packaged
+
+            spec = packaged(client, spec)
         deployment = client.create_online_deployment(spec, all_traffic)
         tell_notices(deployment)
         return deployment if no_wait else wait_for_deployment(client, spec.endpoint_name, spec.name)

@@ -18,8 +18,10 @@ from modelport.cli.endpoints.flags import (
     NoWait,
     Remove,
     Set,
+    Since,
     Web,
     Yes,
+    moment,
     shares,
 )
 
@@ -30,9 +32,10 @@ CREATE_EPILOG = "Example: modelport online-endpoint create -n churn -f endpoint.
 UPDATE_EPILOG = 'Example: modelport online-endpoint update -n churn --traffic "blue=90 green=10"'
 INVOKE_EPILOG = "Example: modelport online-endpoint invoke -n churn -r request.json -d green"
 CREDENTIALS_EPILOG = "Example: KEY=$(modelport online-endpoint get-credentials -n churn --query primaryKey -o tsv)"
+HISTORY_EPILOG = "Example: modelport online-endpoint get-history -n churn --since 12h -o table"
 app = typer.Typer(
     name="online-endpoint",
-    help="Online endpoints: create, update, show, list, delete, invoke, get-credentials, regenerate-keys.",
+    help="Online endpoints: create, update, show, list, delete, invoke, get-credentials, regenerate-keys, get-history.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -104,12 +107,12 @@ def update(
         wanted = given(OnlineEndpointSpec, file, flags, "name")
         endpoint = client.get_online_endpoint(wanted["name"])
         if isinstance(wanted.get("traffic"), dict):
-            wanted["traffic"] = {**endpoint.traffic, **wanted["traffic"]}
+            wanted["traffic"] = endpoint.traffic_with(wanted["traffic"])
         changed = changes(OnlineEndpointSpec, endpoint, wanted, Edits(set, add, remove, force_string))
         if not changed:
             return endpoint
-        if "traffic" in changed:  # what is left out keeps its share: say that it has none any more
-            changed["traffic"] = {**dict.fromkeys(endpoint.traffic, 0), **(changed["traffic"] or {})}
+        if "traffic" in changed:
+            changed["traffic"] = endpoint.shares_for(changed["traffic"] or {})
         endpoint = client.update_online_endpoint(endpoint.name, changed)
         tell_notices(endpoint)
         return endpoint if no_wait else wait_for_endpoint(client, endpoint.name)
@@ -162,7 +165,11 @@ def invoke(
     ] = None,
     local: Local = False,
 ) -> None:
-    """Ask for predictions with the endpoint's own key, and print the answer as it came."""
+    """Ask for predictions with the endpoint's own key, and print the answer as it came.
+
+    MODELPORT_KEY may also be a key for predictions alone: a user's with a grant to invoke, or one of the endpoint's.
+    MODELPORT_SCORING_URL then says where predictions are answered, if not at the port after MODELPORT_URL's.
+    """
     from modelport.cli.endpoints.connection import connect
 
     tell_accepted(local)
@@ -199,6 +206,17 @@ def regenerate_keys(
         raise typer.BadParameter(f"'{key_type}' is neither primary nor secondary", param_hint="--key-type")
     with connect() as client:
         return client.regenerate_keys(name, chosen)
+
+
+@app.command("get-history", cls=Command, epilog=HISTORY_EPILOG)
+def get_history(name: Name, since: Since = "1h") -> Any:
+    """Show what was counted in each minute of each deployment, oldest first; it is kept for 30 days."""
+    from modelport.cli.endpoints.connection import connect
+
+    with connect() as client:
+        minutes = client.get_history(name, moment(since or "1h"))
+    # A table has no room for a map: the sum beside it does.
+    return [{**minute.model_dump(mode="json"), "requests_total": sum(minute.requests.values())} for minute in minutes]
 
 
 def tell_accepted(local: bool, web: bool = False) -> None:

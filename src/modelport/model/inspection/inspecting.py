@@ -22,7 +22,8 @@ from modelport.model.inspection.request import example_and_request
 from modelport.model.inspection.serving import serving
 from modelport_runtime.flavors import needs_mlflow
 from modelport_runtime.model import PYFUNC, Model
-from modelport_runtime.schema import Schema, Signature, TensorSpec
+from modelport_runtime.schema import Schema, Signature
+from modelport_runtime.specs import TensorSpec
 
 LARGEST = 5
 """Files that are shown with their sizes."""

@@ -2,16 +2,17 @@
 
 // Shows the model's openapi.json with Swagger UI. The key, where the server wants one, is kept in this page only.
 (function () {
-  const source = new URL("../openapi.json", document.currentScript.src).pathname;
+  const source = new URL("../openapi.json", document.currentScript.src);
   const form = document.getElementById("key-form");
   const message = document.getElementById("message");
 
   async function show(key) {
     const headers = key ? { Authorization: "Bearer " + key } : {};
-    const answer = await fetch(source, { headers: headers });
+    // Not as it stands: the page's address may have a password in it, and nothing can be fetched from one that has.
+    const answer = await fetch(source.origin + source.pathname, { headers: headers });
     form.hidden = answer.status !== 401;
     if (!answer.ok) {
-      message.textContent = answer.status === 401 ? "" : source + " answered " + answer.status + ".";
+      message.textContent = answer.status === 401 ? "" : source.pathname + " answered " + answer.status + ".";
       return;
     }
     message.textContent = "";
@@ -31,7 +32,7 @@
   }
 
   function report(error) {
-    message.textContent = source + " cannot be read: " + error.message;
+    message.textContent = source.pathname + " cannot be read: " + error.message;
   }
 
   form.addEventListener("submit", function (event) {

@@ -31,6 +31,8 @@ VERBS = {
     "online-endpoint invoke": "-n -r --request-file -d --deployment-name --local",
     "online-endpoint get-credentials": "-n",
     "online-endpoint regenerate-keys": "-n --key-type --no-wait",
+    "online-endpoint get-history": "-n --since",
+    "audit list": "--since -r --max-results",
     "online-deployment create": "-f -n -e --endpoint-name --all-traffic --with-package --set --no-wait --local "
     "--skip-script-validation --web",
     "online-deployment update": "-n -e -f --set --add --remove --force-string --no-wait --local --skip-script-validation --web",

@@ -205,10 +205,31 @@ def test_what_failed_is_said_in_one_block(failing_server: Server, model: Path, t
 
 def test_what_means_nothing_here_is_said(deployed: Server, tmp_path: Path) -> None:
     words = ("online-deployment", "create", "-f", str(tmp_path / "blue.yml"), "-n", "green", "-e", "churn")
-    flags = ("--local", "--web", "--with-package", "--skip-script-validation")
+    flags = ("--local", "--web", "--skip-script-validation")
     told = deployed.run(*words, *flags).stderr
-    assert [flag for flag in flags if flag in told] == list(flags[:3])
+    assert [flag for flag in flags if flag in told] == list(flags[:2])
     assert deployed.run("online-endpoint", "show", "-n", "churn", "--local", "--only-show-errors").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "why"),
+    [
+        ("green", ["environment=azureml:other:1"], "names an environment, and --with-package makes one"),
+        ("green", ["model=null"], "has no model to package"),
+        ("green", ["model=azureml:plain:1"], "model plain:1 is a custom_model: packages are made of MLflow models"),
+        ("green", ["code_configuration.code=.", "code_configuration.scoring_script=score.py"], "has a script"),
+        ("green", ["endpoint_name=elsewhere"], "elsewhere"),
+        ("blue", [], "there is a deployment 'blue'"),
+    ],
+)
+def test_what_cannot_be_packaged_is_refused_before_the_long_work(
+    deployed: Server, model: Path, tmp_path: Path, name: str, settings: list[str], why: str
+) -> None:
+    deployed.ask("model", "create", "-n", "plain", "-p", str(model))
+    file = str(tmp_path / "blue.yml")
+    words = ["online-deployment", "create", "-f", file, "-n", name, "-e", "churn", "--with-package"]
+    said = deployed.refuse(*words, *(word for setting in settings for word in ("--set", setting)))
+    assert why in said.message
 
 
 def test_a_log_is_printed_as_it_is(deployed: Server) -> None:
