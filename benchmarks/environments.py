@@ -20,7 +20,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -209,7 +209,7 @@ class Bench:
         root = self.scratch / "mlflow-envs"
         shutil.rmtree(root, ignore_errors=True)
         path = f"{UV.parent}{os.pathsep}{environment['PATH']}"
-        command = [
+        command: list[str | Path] = [
             MODEL_PYTHON.with_name("mlflow"),
             "models",
             "prepare-env",
@@ -274,7 +274,7 @@ class Bench:
 
     def _ready(self, home: Path, more: list[str]) -> float:
         port = free_port()
-        command = [MODELPORT, "serve", "-m", self.model, "-p", str(port), *more]
+        command: list[str | Path] = [MODELPORT, "serve", "-m", self.model, "-p", str(port), *more]
         environment = {**os.environ, "MODELPORT_HOME": str(home)}
         began = time.perf_counter()
         server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -300,7 +300,7 @@ def attempt(way: Callable[[dict[str, str]], Build], environment: dict[str, str])
         return None
 
 
-def run(command: list[str | Path], environment: dict[str, str]) -> None:
+def run(command: Sequence[str | Path], environment: dict[str, str]) -> None:
     subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 

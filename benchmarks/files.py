@@ -221,8 +221,9 @@ def customers_file(rows: int) -> Path:
     source = random.Random(rows)
 
     def columns(count: int) -> dict[str, list[object]]:
-        texts = {name: [source.choice(values) for _ in range(count)] for name, values in CATEGORIES.items()}
-        return {**texts, **{name: [source.gauss(0, 1) for _ in range(count)] for name in CUSTOMER[4:]}}
+        found: dict[str, list[object]] = {}
+        found |= {name: [source.choice(values) for _ in range(count)] for name, values in CATEGORIES.items()}
+        return found | {name: [source.gauss(0, 1) for _ in range(count)] for name in CUSTOMER[4:]}
 
     return made(FOLDER / f"customers-{rows}.csv", rows, columns)
 

@@ -127,9 +127,9 @@ def _answers(folder: Path) -> dict[str, tuple[str, bytes]]:
                 "upload-time": UPLOADED,
             }
         )
-    for name, files in pages.items():
-        page = {"meta": {"api-version": "1.1"}, "name": name, "versions": [], "files": files}
-        answers[f"/simple/{name}/"] = ("application/vnd.pypi.simple.v1+json", json.dumps(page).encode())
+    for project, files in pages.items():
+        page = {"meta": {"api-version": "1.1"}, "name": project, "versions": [], "files": files}
+        answers[f"/simple/{project}/"] = ("application/vnd.pypi.simple.v1+json", json.dumps(page).encode())
     return answers
 
 

@@ -30,8 +30,8 @@ def main() -> int:
     print(f"   ({time.monotonic() - began:.1f} s)", flush=True)
 
     port = _port()
-    command = [MODELPORT, "serve", "-m", MODEL, "-p", str(port)]
-    shown = " ".join(str(part).replace(f"{ROOT}/", "") for part in command)
+    command = [str(part) for part in (MODELPORT, "serve", "-m", MODEL, "-p", port)]
+    shown = " ".join(part.replace(f"{ROOT}/", "") for part in command)
     print(f"2. Serving it, in an environment made from its own files:\n   {shown}", flush=True)
     server = subprocess.Popen(command)
     try:
