@@ -80,7 +80,7 @@ class _Supervisor:
             on_answer=lambda id: self._workers.answered(id),
             on_overrun=lambda id: self._workers.overrun(id),
         )
-        self._workers = AllWorkers(self._run_folder.workers, self._scoring, self._report)
+        self._workers = AllWorkers(self._run_folder.workers, self._scoring, self._report, settings.longest_start)
         self._control = ControlLink(settings, control.fileno(), metrics, self._want, self._workers.reports)
         try:
             table = self._run_folder.load()

@@ -28,6 +28,8 @@ class Settings:
     """The descriptor of the run folder's lock, where whoever became the supervisor took it before."""
     scheme: str = "http"
     """What both addresses speak, for the log."""
+    longest_start: float = 1800.0
+    """Seconds until workers that were not ready before have failed to start."""
     scoring: tuple[str, ...] = SCORING
     """The command of a scoring process."""
 

@@ -31,14 +31,17 @@ LOG_INTERVAL = 5.0
 
 
 class AllWorkers:
-    """All sets; ``on_report`` is called with what became of one."""
+    """All sets. ``on_report`` is called with what became of one; ``longest_start``: seconds that a first start may take."""
 
-    def __init__(self, folder: Path, scoring: ScoringProcesses, on_report: Callable[[Report], None]) -> None:
+    def __init__(
+        self, folder: Path, scoring: ScoringProcesses, on_report: Callable[[Report], None], longest_start: float
+    ) -> None:
         self._folder = folder
         self._scoring = scoring
         self._on_report = on_report
         self._ids = itertools.count(1)
         self._turns = Turns(len(os.sched_getaffinity(0)))
+        self._longest_start = longest_start
         self._wanted: dict[str, WantedWorkers] = {}
         self._sets: dict[str, _Set] = {}
         self._endings: dict[str, asyncio.Task[None]] = {}
@@ -87,7 +90,13 @@ class AllWorkers:
 
     def _start(self, wanted: WantedWorkers) -> None:
         new = self._sets[wanted.id] = _Set(
-            wanted, self._folder, self._ids, self._turns, self._scoring.publish, self._on_report
+            wanted,
+            self._folder,
+            self._ids,
+            self._turns,
+            self._longest_start,
+            self._scoring.publish,
+            self._on_report,
         )
         new.begin()
 
@@ -112,11 +121,12 @@ class _Set:
         folder: Path,
         ids: Iterator[int],
         turns: Turns,
+        longest_start: float,
         on_row: Callable[[Row], None],
         on_report: Callable[[Report], None],
     ) -> None:
         self.wanted = wanted
-        self._folder, self._ids, self._turns = folder, ids, turns
+        self._folder, self._ids, self._turns, self._longest_start = folder, ids, turns, longest_start
         self._on_row, self._on_report = on_row, on_report
         self._state: Literal["starting", "ready", "failed"] = "starting"
         self._error: dict[str, Any] | None = None
@@ -216,14 +226,21 @@ class _Set:
 
     async def _first_start(self, workers: WorkerSet) -> dict[str, Any]:
         """A worker that ends without a word was killed: that may pass. What one says itself will be the same the next time."""
-        for _ in range(KILLED_STARTS):
-            try:
+        try:
+            async with asyncio.timeout(self._longest_start):
+                for _ in range(KILLED_STARTS):
+                    try:
+                        return await workers.start()
+                    except WorkerFailed as error:
+                        if error.traceback is not None:
+                            raise
+                        log.warning("%s does not start, and is tried again: %s", self.wanted.id, error.message)
                 return await workers.start()
-            except WorkerFailed as error:
-                if error.traceback is not None:
-                    raise
-                log.warning("%s does not start, and is tried again: %s", self.wanted.id, error.message)
-        return await workers.start()
+        except TimeoutError:
+            raise WorkerFailed(
+                f"the model was not loaded within {self._longest_start:g} s",
+                hint="Its log says how far it came. MODELPORT_BUILD_TIMEOUT of modelport up gives it longer.",
+            ) from None
 
     def _watch_readiness(self, workers: WorkerSet) -> None:
         """As it is wanted now: who was silent until now is looked at anew."""

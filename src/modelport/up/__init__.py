@@ -10,7 +10,7 @@ from pathlib import Path
 
 from modelport.errors import CannotStart
 from modelport.serving.address import AddressSettings, tls_context
-from modelport.settings import ServeSettings, UpSettings
+from modelport.settings import ServeSettings, UpSettings, build_timeout
 
 log = logging.getLogger("modelport")
 
@@ -60,6 +60,7 @@ def up(settings: UpSettings) -> None:
         scoring_settings=scoring_settings,
         lock=lock,
         scheme=settings.scheme,
+        longest_start=build_timeout(),
     )
     file = run_folder / SETTINGS
     told.write(file)

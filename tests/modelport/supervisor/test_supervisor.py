@@ -94,6 +94,19 @@ def test_a_set_that_cannot_be_understood_harms_no_other(bench: Bench, spoilt: di
     bench.report("e/blue/1", "ready")
 
 
+def test_a_model_that_is_never_loaded_has_failed_in_the_end(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.settings = replace(bench.settings, longest_start=1.0)
+    try:
+        bench.start()
+        bench.want(1, bench.wanted(act="hang"))
+        error = bench.report("e/blue/1", "failed", 0)["error"]
+        assert error["message"] == "the model was not loaded within 1 s"
+        assert not [command for command in bench.processes().values() if " m " in command]
+    finally:
+        bench.close()
+
+
 def test_the_number_of_workers_changes_in_place(bench: Bench) -> None:
     wanted = bench.wanted()
     bench.want(1, wanted)
