@@ -50,7 +50,7 @@ class Counting:
         self._memory = memory
         self._store = store
         self._deployments = deployments
-        self._before: dict[str, _Before] = {}
+        self._before: dict[str, _Before] | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
 
@@ -89,16 +89,19 @@ class Counting:
                 log.exception("a minute of history is lost")
 
     def minutes(self, at: datetime) -> list[Minute]:
-        """What was counted since the last call, for each deployment that was there then, as the minute that began ``at``."""
+        """What was counted since the last call, by deployment, as the minute that began ``at``; by the first call, nothing.
+
+        What counts for a deployment that was not there then began at nothing, too.
+        """
         found = []
         before, self._before = self._before, {}
         for position, counted in self._deployments().items():
             totals = self._memory.totals(position)
             cpu = {pid: _cpu_seconds(pid) for pid in counted.pids}
             self._before[counted.id] = _Before(totals, cpu)
-            last = before.get(counted.id)
-            if last is None:
+            if before is None:
                 continue
+            last = before.get(counted.id) or _Before([0.0] * len(totals))
             differences = [now - then for now, then in zip(totals, last.totals, strict=True)]
             used = sum(seconds - last.cpu.get(pid, seconds) for pid, seconds in cpu.items())
             found.append(

@@ -87,6 +87,13 @@ class Reconciler:
         self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
 
     def start(self) -> None:
+        """What is there is known at once, to whoever counts; what is wanted is made so by a thread.
+
+        Raises:
+            StoreFailed: the store cannot be read now.
+        """
+        with self._store.reading() as transaction:
+            self._stored = Stored.read(transaction)
         self._thread.start()
 
     def stop(self) -> None:

@@ -70,10 +70,9 @@ def test_a_deployment_that_came_into_the_place_of_another_does_not_inherit_its_c
     world.counting.minutes(AT)
     world.memory.clear(1)
     world.there = {1: Counted("id-of-teal", "churn", "teal")}
-    assert world.counting.minutes(AT) == []
     world.answered(1, 200, 0.01, number=3)
     (teal,) = world.counting.minutes(AT)
-    assert (teal.deployment, teal.requests) == ("teal", {"200": 3})
+    assert (teal.deployment, teal.requests, teal.cpu_percent) == ("teal", {"200": 3}, 0.0)
 
 
 def test_the_text_names_endpoint_and_deployment(world: World) -> None:
