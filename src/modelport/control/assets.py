@@ -8,7 +8,7 @@ from typing import Any
 from modelport.control import environments
 from modelport.domain import references
 from modelport.domain.environment import Environment, EnvironmentSpec
-from modelport.domain.model import CONTENT, Model, ModelSpec
+from modelport.domain.model import CONTENT, Model, ModelSpec, name_of
 from modelport.errors import Conflict, InvalidInput, NotFound
 from modelport.store.content import ContentStore
 from modelport.store.transaction import Asset, Transaction
@@ -29,7 +29,7 @@ def register_model(transaction: Transaction, content: ContentStore, spec: ModelS
     match = CONTENT.fullmatch(spec.path)
     if match is None or not content.has(spec.path):
         raise InvalidInput(f"there is no content {spec.path!r}", hint="The client uploads it first.")
-    name = spec.name or f"model-{match[1][:16]}"
+    name = spec.name or name_of(match)
     version = spec.version or ("1" if spec.name is None else transaction.next_model_version(name))
     existing = transaction.model(name, version)
     if existing is not None:

@@ -10,9 +10,18 @@ from modelport.domain.operations import Container
 _BLOCK = 1 << 16
 
 
+FOLDER = "logs"
+"""In the home folder: one for each endpoint, in which is one for each deployment."""
+
+
+def folder(home: Path, deployment: OnlineDeployment) -> Path:
+    """Where its logs lie; those of an earlier deployment with the same name are elsewhere."""
+    return home / FOLDER / deployment.endpoint_name / f"{deployment.name}-{deployment.id[:8]}"
+
+
 def path(home: Path, deployment: OnlineDeployment, container: Container) -> Path:
-    """Where it lies; that of an earlier deployment with the same name is another."""
-    return home / "logs" / deployment.endpoint_name / f"{deployment.name}-{deployment.id[:8]}" / f"{container}.log"
+    """Where one of them lies."""
+    return folder(home, deployment) / f"{container}.log"
 
 
 def opened(file: Path) -> Path:

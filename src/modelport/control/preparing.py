@@ -31,6 +31,8 @@ from modelport.workers.spec import WorkerSpec
 
 log = logging.getLogger("modelport")
 
+LAID_OUT = "deployments"
+"""In the home folder."""
 MAX_BODY = 256 * MIB
 THREADS = 64
 """Requests that user code may serve at once in one worker, where the file sets no limit."""
@@ -131,6 +133,11 @@ def _size(revision: Revision) -> InstanceType | None:
     return None if name is None else instance_type(name)
 
 
+def laid_out(home: Path, revision: Revision) -> Path:
+    """Where a revision's model lies that has another environment than its own."""
+    return home / LAID_OUT / f"{revision.deployment_id[:16]}-{revision.number}"
+
+
 def _with_environment(folder: Path, environment: EnvironmentSpec, home: Path, revision: Revision) -> Path:
     """The model's folder again, with the deployment's packages in the place of its own, as hard links.
 
@@ -144,7 +151,7 @@ def _with_environment(folder: Path, environment: EnvironmentSpec, home: Path, re
     if left_out:
         log.warning("%s", azure_packages.told(left_out))
     own = {environment_spec.REQUIREMENTS, environment_spec.PYTHON_ENV, environment_spec.CONDA, "constraints.txt"}
-    target = home / "deployments" / f"{revision.deployment_id[:16]}-{revision.number}" / folder.name
+    target = laid_out(home, revision) / folder.name
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=".draft-"))
     try:

@@ -288,7 +288,7 @@ class Reconciler:
             if revision.position is not None:
                 self._forget(revision.position)
         transaction.remove_deployment(deployment.endpoint_name, deployment.name)
-        logs.left(logs.path(self._settings.home, deployment, "inference-server").parent)
+        logs.left(logs.folder(self._settings.home, deployment))
 
     def all_ready(self) -> dict[str, int]:
         """Deployment's id → how many of its workers can be given requests."""

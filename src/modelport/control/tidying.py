@@ -13,7 +13,7 @@ import uuid
 from datetime import timedelta
 from pathlib import Path
 
-from modelport.control import assets
+from modelport.control import assets, logs, preparing
 from modelport.errors import ModelportError
 from modelport.store.content import ContentStore
 from modelport.store.store import Store
@@ -63,13 +63,10 @@ class Tidying:
             return
         self._remove_contents()
         with self._store.reading() as transaction:
-            deployments = transaction.deployments()
-            laid_out = {
-                f"{revision.deployment_id[:16]}-{revision.number}" for revision in transaction.revisions()
-            }  # as ``preparing`` names them
-        logs = {f"{each.endpoint_name}/{each.name}-{each.id[:8]}" for each in deployments}
-        self._remove_folders("logs", "*/*", logs)
-        self._remove_folders("deployments", "*", laid_out)
+            of_deployments = {logs.folder(self._home, deployment) for deployment in transaction.deployments()}
+            of_revisions = {preparing.laid_out(self._home, revision) for revision in transaction.revisions()}
+        self._remove_folders(logs.FOLDER, "*/*", of_deployments)
+        self._remove_folders(preparing.LAID_OUT, "*", of_revisions)
 
     def _is_ours(self) -> bool:
         """Whether the folder is this store's. One that says nothing yet becomes so, if this store knows what lies there."""
@@ -108,11 +105,11 @@ class Tidying:
     def _is_left(self, path: str, mentioned: set[str]) -> bool:
         return _digest(path) not in mentioned and self._content.asked_for(path) < time.time() - KEPT.total_seconds()
 
-    def _remove_folders(self, kind: str, pattern: str, needed: set[str]) -> None:
+    def _remove_folders(self, kind: str, pattern: str, needed: set[Path]) -> None:
         """Those in ``kind`` that are not needed, and were not written to for as long as they are kept."""
         top = self._home / kind
         for folder in top.glob(pattern):
-            if folder.relative_to(top).as_posix() in needed or not folder.is_dir():
+            if folder in needed or not folder.is_dir():
                 continue
             with contextlib.suppress(OSError):
                 newest = max(place.lstat().st_mtime for place in (folder, *folder.iterdir()))

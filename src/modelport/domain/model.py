@@ -14,6 +14,11 @@ CONTENT = re.compile(r"content://([0-9a-f]{64})/([^/]+)")
 """Content that was uploaded: the hash of its tree, and the name that its folder or file had."""
 
 
+def name_of(content: re.Match[str]) -> str:
+    """The name of a model that was given none, by the match of ``CONTENT``: the same for the same content."""
+    return f"model-{content[1][:16]}"
+
+
 CHANGEABLE = ("description", "tags", "properties", "stage")
 """What of a registered version may be changed."""
 

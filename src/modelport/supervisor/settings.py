@@ -24,12 +24,12 @@ class Settings:
     scoring_processes: int
     scoring_settings: dict[str, Any]
     """Handed through to the scoring processes as it is."""
+    longest_start: float
+    """Seconds until workers that were not ready before have failed to start."""
     lock: int | None = None
     """The descriptor of the run folder's lock, where whoever became the supervisor took it before."""
     scheme: str = "http"
     """What both addresses speak, for the log."""
-    longest_start: float = 1800.0
-    """Seconds until workers that were not ready before have failed to start."""
     scoring: tuple[str, ...] = SCORING
     """The command of a scoring process."""
 

@@ -69,6 +69,7 @@ class Bench:
             scoring_port=free_port(),
             scoring_processes=2,
             scoring_settings={"opaque": "settings"},
+            longest_start=WITHIN,
             scoring=(sys.executable, str(HERE / "scoring_script.py"), str(folder)),
         )
 

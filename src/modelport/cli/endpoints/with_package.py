@@ -5,7 +5,7 @@ from modelport.cli.endpoints.packaging import package
 from modelport.client import Client
 from modelport.client.paths import is_uploaded
 from modelport.domain import references
-from modelport.domain.model import CONTENT, Model, ModelSpec
+from modelport.domain.model import CONTENT, Model, ModelSpec, name_of
 from modelport.domain.online_deployment import OnlineDeploymentSpec
 from modelport.domain.package import InferencingServer, PackageSpec
 from modelport.errors import Conflict, InvalidInput, NotFound
@@ -85,4 +85,4 @@ def _named(client: Client, model: ModelSpec) -> ModelSpec:
     path = model.path if is_uploaded(model.path) else client.upload(model.path)
     content = CONTENT.fullmatch(path)
     assert content is not None
-    return model.model_copy(update={"name": f"model-{content[1][:16]}", "version": "1", "path": path})
+    return model.model_copy(update={"name": name_of(content), "version": "1", "path": path})
